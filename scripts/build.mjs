@@ -1,0 +1,51 @@
+// Bundles the programs into dist/: one entry per program, split so that each command loads only what it needs.
+// usage: node scripts/build.mjs [--quiet] [--if-stale]
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const stamp = join(root, 'dist', '.built')
+const entries = {
+  cli: 'src/cli/main.ts',
+  'fuzz-kernel': 'lab/oracle/main.ts',
+  bench: 'bench/main.ts',
+  'lab-server': 'lab/server/main.ts',
+}
+
+/** Newest change, in ms since the epoch, of any file under `dir`. */
+function newest(dir) {
+  let t = 0
+  for (const e of readdirSync(dir, { withFileTypes: true, recursive: true }))
+    if (e.isFile()) t = Math.max(t, statSync(join(e.parentPath ?? e.path, e.name)).mtimeMs)
+  return t
+}
+
+if (process.argv.includes('--if-stale') && existsSync(stamp)) {
+  const built = statSync(stamp).mtimeMs
+  const sources = ['src', 'lab', 'bench'].filter((d) => existsSync(join(root, d))).map((d) => newest(join(root, d)))
+  if (Math.max(0, ...sources) <= built) process.exit(0)
+}
+if (!existsSync(join(root, 'node_modules/esbuild'))) {
+  process.stderr.write('netwhy: dependencies are missing; run `npm ci` first\n')
+  process.exit(4)
+}
+if (!process.argv.includes('--quiet')) process.stderr.write('netwhy: building\n')
+const { build } = await import('esbuild')
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+await build({
+  absWorkingDir: root,
+  entryPoints: Object.fromEntries(Object.entries(entries).filter(([, f]) => existsSync(join(root, f)))),
+  outdir: 'dist',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  minifySyntax: true,
+  sourcemap: 'linked',
+  loader: { '.sh': 'text', '.py': 'text' },
+  logLevel: 'warning',
+  banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
+})
+writeFileSync(stamp, '')
