@@ -1,0 +1,42 @@
+/** The command line: `netwhy`, or `kubectl netwhy` when run under the name kubectl-netwhy. */
+import { basename } from 'node:path'
+import { Command, CommanderError } from 'commander'
+import { declareLab } from './lab.ts'
+import { declareRules } from './rules.ts'
+import { declareSnapshot } from './snapshot.ts'
+import { declareWhy } from './why.ts'
+
+export function buildProgram(name: string): Command {
+  const program = new Command(name)
+    .description('Why can A not reach B? Follows a Kubernetes connection hop by hop through real node state.')
+    .version('0.1.0', '--version', 'Print the version')
+    .helpOption('-h, --help', 'Show help')
+    .showHelpAfterError(false)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, `${name}: `)) })
+  declareWhy(program)
+  declareRules(program)
+  declareSnapshot(program)
+  declareLab(program)
+  return program
+}
+
+async function main(): Promise<number> {
+  const name = basename(process.argv[1] ?? '').startsWith('kubectl-netwhy') ? 'kubectl netwhy' : 'netwhy'
+  process.stdout.on('error', (e: NodeJS.ErrnoException) => process.exit(e.code === 'EPIPE' ? 0 : 4))
+  try {
+    await buildProgram(name).parseAsync(process.argv)
+    return Number(process.exitCode ?? 0)
+  } catch (e) {
+    if (e instanceof CommanderError) return e.exitCode === 0 ? 0 : 2
+    const code = (e as { code?: unknown }).code
+    if (code === 2 || code === 4) {
+      process.stderr.write(`${name}: ${(e as Error).message}\n`)
+      return code
+    }
+    process.stderr.write(`${name}: internal error: ${(e as Error).stack ?? String(e)}\n`)
+    return 4
+  }
+}
+
+process.exitCode = await main()
