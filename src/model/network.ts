@@ -130,6 +130,8 @@ export interface Link {
   readonly bridgePort?: BridgePortInfo
   readonly macvlanMode?: string
   readonly vlanId?: number
+  /** vrf: its routing table. */
+  readonly vrfTable?: number
   readonly txQueueDrops?: number
   readonly stats?: {
     readonly rxPackets: number
@@ -171,6 +173,11 @@ export interface TunnelInfo {
   readonly remote?: Ip
   readonly link?: string
   readonly ttl?: number
+  /** Collect metadata mode: the remote comes with each packet, we cannot follow it. */
+  readonly external?: boolean
+  /** geneve. */
+  readonly vni?: number
+  readonly port?: number
 }
 
 export interface BridgeInfo {
@@ -217,8 +224,12 @@ export interface Route {
   readonly scope: string
   readonly protocol: string
   readonly tos: number
-  /** Path MTU locked on the route, in bytes. */
+  /** Path MTU set on the route, in bytes. */
   readonly mtu?: number
+  /** IPv6 source-specific routing (`from`): the route serves only packets whose source is in it. */
+  readonly from?: Prefix
+  /** Part of the route that is not modelled and changes what it does (encap…): where it wins, the way is not known. */
+  readonly opaque?: string
   /** dead, linkdown, offload… */
   readonly flags: readonly string[]
   readonly evidence: Evidence
@@ -253,6 +264,8 @@ export interface RoutingRule {
     | { readonly kind: 'nop' | 'blackhole' | 'unreachable' | 'prohibit' }
   readonly suppressPrefixLength?: number
   readonly suppressIfgroup?: number
+  /** A condition or action that is not modelled (l3mdev, tun_id…): the rule may or may not apply. */
+  readonly opaque?: string
   readonly evidence: Evidence
 }
 
