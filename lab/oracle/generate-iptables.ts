@@ -32,7 +32,7 @@ function addressMatch(rand: Random, probe: Probe, family: 4 | 6, side: 's' | 'd'
     [5, family === 4 ? '10.0.0.5/255.0.0.7' : 'fd00::5/ff00::7'],
     [5, `${own}/${family === 4 ? 20 : 100}`],
   ])
-  return maybeNot(rand, `-${side} ${value}`)
+  return value.endsWith('/0') ? `-${side} ${value}` : maybeNot(rand, `-${side} ${value}`)
 }
 
 function ports(rand: Random, port: number): string {
@@ -293,7 +293,7 @@ export function randomIptables(
       })
     }
     regular.forEach((name, i) => {
-      const later = regular.slice(i + 1).filter((r) => table !== 'nat' || r.slice(0, 2) === name.slice(0, 2))
+      const later = regular.slice(i + 1).filter((r) => table !== 'nat' || (r.startsWith('UD') && name.startsWith('UD')))
       const count = rand.below(4)
       chains.push({
         name,

@@ -118,7 +118,7 @@ function otherMatch(rand: Random, probe: Probe, spot: Spot): string {
         : `ip6 hoplimit ${rand.pick(['64', '> 60', '< 64', '!= 63'])}`,
     ],
     [4, `${l3(spot.family)} dscp ${op(rand)}${rand.pick(['af11', 'ef', 'cs0', '{ ef, af11 }'])}`],
-    [5, `meta nfproto ${spot.tableFamily === 'inet' ? rand.pick(['ipv4', 'ipv6', '!= ipv4']) : v4 ? 'ipv4' : 'ipv6'}`],
+    [spot.tableFamily === 'inet' ? 5 : 0, `meta nfproto ${rand.pick([v4 ? 'ipv4' : 'ipv6', v4 ? '!= ipv6' : '!= ipv4'])}`],
     [5, rand.pick(['numgen random mod 2 0', 'numgen random mod 3 < 1', 'numgen inc mod 2 0'])],
     [2, 'meta pkttype host'],
     [1, 'limit rate 10/second'],
@@ -149,12 +149,13 @@ function verdictTarget(rand: Random, spot: Spot, later: readonly string[], probe
   ]
   if (later.length) {
     const [a, b] = [rand.pick(later), rand.pick(later)]
+    const other = rand.pick([...pool.server, ...pool.client].filter((x) => x !== probe.dst))
     options.push(
       [18, `jump ${a}`],
       [6, `goto ${a}`],
       [
         8,
-        `${l} daddr vmap { ${probe.dst} : jump ${a}, ${rand.pick(pool.server)} : ${rand.pick(['accept', 'return', 'continue'])} }`,
+        `${l} daddr vmap { ${probe.dst} : jump ${a}, ${other} : ${rand.pick(['accept', 'return', 'continue'])} }`,
       ],
       [6, `meta l4proto . th dport vmap { tcp . ${probe.dport || 80} : goto ${a}, udp . 53 : jump ${b} }`],
       [5, `numgen random mod 2 vmap { 0 : jump ${a}, 1 : ${rand.chance(0.5) ? `goto ${b}` : 'continue'} }`],
@@ -237,8 +238,8 @@ export function randomNft(rand: Random, probes: readonly Probe[], family: 4 | 6,
   const proto = own.protocol === SCTP ? 'sctp' : own.protocol === UDP ? 'udp' : 'tcp'
   const sets = [
     `set addrs { type ${type}; flags interval; elements = { ${pool.nets[2]}, ${rand.pick(pool.service)} } }`,
-    `set ports { type inet_service; flags interval; elements = { 22, ${own.dport || 80}-${(own.dport || 80) + 10} } }`,
-    `map services { type ${type} . inet_proto . inet_service : verdict; elements = { ${own.dst} . ${proto} . ${own.dport || 80} : goto u2, ${rand.pick(pool.service)} . tcp . 80 : jump u3 } }`,
+    `set ports { type inet_service; flags interval; elements = { 1-9, ${own.dport || 80}-${(own.dport || 80) + 10} } }`,
+    `map services { type ${type} . inet_proto . inet_service : verdict; elements = { ${own.dst} . ${proto} . ${own.dport || 80} : goto u2, ${pool.server[0]} . tcp . 81 : jump u3 } }`,
   ]
   const hooks = ['prerouting', 'input', 'forward', 'output', 'postrouting'].filter(() => rand.chance(0.5))
   for (const hook of hooks) {
