@@ -1,0 +1,150 @@
+import { formatIp } from '../../../base/ip.ts'
+import { diagnosis } from '../../finding.ts'
+import type { Check } from '../../inquiry.ts'
+import { withChainPolicy } from '../../remedy/edit.ts'
+import { ruleOwnerText } from '../../view/rule-owner.ts'
+import { directionWord, packetWords, placeOf } from '../../view/words.ts'
+import { apiServerEndpoints } from '../service/api-server.ts'
+import {
+  byNetfilter,
+  deleteCommand,
+  onOuterPacket,
+  ownerOfRule,
+  podRangeWords,
+  removeRule,
+  ruleText,
+} from './rule-facts.ts'
+
+/** `apiserver-host-firewall`: the control plane's own firewall turns away who asks the API server. */
+export const apiServerHostFirewall: Check = {
+  name: 'apiserver-host-firewall',
+  explain(f, q) {
+    if (!byNetfilter(f) || f.step.hook !== 'input' || f.netns?.kind !== 'host') return null
+    const { packet } = f.step
+    const here = apiServerEndpoints(q.objects).some(
+      (e) => e.address === formatIp(packet.dst) && e.port === packet.dport,
+    )
+    if (!here) return null
+    const edit = removeRule(f)
+    return diagnosis(f, 'apiserver-host-firewall', {
+      title: `the firewall of ${f.hop.node} keeps ${formatIp(packet.src)} from the API server`,
+      text: `${packetWords(packet)} arrives at the API server's machine untouched; there ${f.cause === 'chain-policy-drop' ? 'the chain policy of INPUT' : ruleText(f)} kills it. Pods on this node are not masqueraded on the way to the API server, so the firewall sees their own addresses.`,
+      remedy: {
+        text: `Allow ${podRangeWords(q, packet.src.family)} to port ${packet.dport}/tcp in the firewall of ${f.hop.node}.`,
+        commands: deleteCommand(f),
+      },
+      ...(edit ? { edit } : {}),
+    })
+  },
+}
+
+/** `pod-firewall-drop`: a rule inside the pod's own netns. */
+export const podFirewallDrop: Check = {
+  name: 'pod-firewall-drop',
+  explain(f) {
+    if (!byNetfilter(f) || f.netns?.kind === 'host') return null
+    const edit = removeRule(f)
+    return diagnosis(f, 'pod-firewall-drop', {
+      title: `a rule inside ${placeOf(f)} kills the packet`,
+      text: `The ${directionWord(f)} ${packetWords(f.step.packet)} gets as far as ${placeOf(f)}; there ${f.cause === 'chain-policy-drop' ? 'the chain policy' : ruleText(f)} in the pod's own network namespace kills it. Nothing on the node shows this rule: a container with NET_ADMIN (VPN or mesh sidecar, init container) put it there.`,
+      remedy: {
+        text: 'Remove the rule, or correct the container that installs it, and restart the pod.',
+        commands: deleteCommand(f),
+      },
+      ...(edit ? { edit } : {}),
+    })
+  },
+}
+
+/** `host-firewall-drop`, `host-firewall-reject`, `forward-drop`, `input-drop`, `output-drop`, `raw-drop`, `nft-chain-drop`. */
+export const hostFirewall: Check = {
+  name: 'host-firewall',
+  explain(f, q) {
+    if (!byNetfilter(f) || f.cause === 'chain-policy-drop' || onOuterPacket(f)) return null
+    const owner = ownerOfRule(f)
+    const hook = f.step.hook ?? 'forward'
+    const native = f.step.evidence.some((e) => e.artefact.includes('nft-ruleset'))
+    const edit = removeRule(f)
+    const commands = deleteCommand(f)
+    return diagnosis(
+      f,
+      firewallCode(f.cause === 'rule-reject', owner === 'firewalld' || owner === 'ufw', native, hook, f.step.table),
+      {
+        title: `a rule of ${ruleOwnerText(owner)} on ${f.hop.node} ${f.cause === 'rule-reject' ? 'rejects' : 'drops'} the ${directionWord(f)}`,
+        text: `${packetWords(f.step.packet)} dies in hook ${hook}${f.step.chain ? `, chain ${f.step.chain}` : ''}${f.step.table ? ` of table ${f.step.table}` : ''}: ${ruleText(f)}. No Kubernetes object asks for this rule.`,
+        remedy: {
+          text: `Remove the rule, or let it pass ${podRangeWords(q, f.step.packet.src.family)}; and correct what installs it.`,
+          ...(commands.length > 0 ? { commands } : {}),
+        },
+        ...(edit ? { edit } : {}),
+      },
+    )
+  },
+}
+
+function firewallCode(
+  reject: boolean,
+  named: boolean,
+  native: boolean,
+  hook: string,
+  table: string | undefined,
+): string {
+  if (reject) return 'host-firewall-reject'
+  if (named) return 'host-firewall-drop'
+  if (native) return 'nft-chain-drop'
+  if (table === 'raw') return 'raw-drop'
+  switch (hook) {
+    case 'output':
+      return 'output-drop'
+    case 'input':
+      return 'input-drop'
+    default:
+      return 'forward-drop'
+  }
+}
+
+/** `forward-policy-drop` and its like on other hooks: nothing accepted the packet and the chain policy is drop. */
+export const chainPolicyDrop: Check = {
+  name: 'chain-policy-drop',
+  explain(f, q) {
+    if (f.cause !== 'chain-policy-drop') return null
+    const { hook, chain, table } = f.step
+    const native = f.step.evidence.some((e) => e.artefact.includes('nft-ruleset'))
+    const artefact = f.step.evidence[0]?.artefact
+    const code = native
+      ? 'nft-chain-drop'
+      : hook === 'forward'
+        ? 'forward-policy-drop'
+        : hook === 'output'
+          ? 'output-drop'
+          : 'input-drop'
+    const { packet } = f.step
+    const tool = packet.src.family === 6 ? 'ip6tables' : 'iptables'
+    const ranges = podRangeWords(q, packet.src.family)
+    return diagnosis(f, code, {
+      title: `${chain ?? hook} on ${f.hop.node} drops by its policy, and no rule accepts pod traffic before it`,
+      text: `${packetWords(packet)} passes every rule of ${chain ?? 'the chain'} without one that accepts it and falls to the chain policy, which is DROP. The CNI's accept rules for ${ranges} are missing on ${f.hop.node} (docker, firewalld or an administrator set the policy).`,
+      remedy: {
+        text: `Restart the CNI's node agent so that it adds its accept rules again, or accept ${ranges} yourself.`,
+        ...(hook === 'forward' && !native && ranges !== 'the pod CIDR'
+          ? {
+              commands: ranges
+                .split(', ')
+                .flatMap((r) => [`${tool} -A FORWARD -s ${r} -j ACCEPT`, `${tool} -A FORWARD -d ${r} -j ACCEPT`]),
+            }
+          : {}),
+      },
+      ...(table !== undefined && chain !== undefined
+        ? {
+            edit: (n) =>
+              withChainPolicy(
+                n,
+                f.hop.netns,
+                { ...(artefact === undefined ? {} : { artefact }), table, chain },
+                'accept',
+              ),
+          }
+        : {}),
+    })
+  },
+}
