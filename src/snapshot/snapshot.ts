@@ -59,4 +59,6 @@ export interface Snapshot {
   paths(prefix?: string): readonly string[]
   /** The artefact as text (UTF-8, bad bytes replaced), or null when it is not there. */
   text(path: string): string | null
+  /** The artefact's bytes as stored; without it, its text stands for them. */
+  bytes?(path: string): Uint8Array | null
 }
