@@ -505,6 +505,8 @@ export interface IpSetEntry {
   readonly parts: readonly IpSetPart[]
   /** `nomatch` entries are exceptions carved out of wider ones. */
   readonly nomatch: boolean
+  /** Why the entry is not understood: whether it covers a packet cannot be decided, and `parts` is not to be read. */
+  readonly opaque?: string
   readonly line: number
   readonly text: string
 }
