@@ -1,0 +1,1 @@
+export { type IptablesOptions, parseIptablesSave } from './save-file.ts'
