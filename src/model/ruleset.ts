@@ -505,8 +505,6 @@ export interface IpSetEntry {
   readonly parts: readonly IpSetPart[]
   /** `nomatch` entries are exceptions carved out of wider ones. */
   readonly nomatch: boolean
-  /** Why the entry is not understood: whether it covers a packet cannot be decided, and `parts` is not to be read. */
-  readonly opaque?: string
   readonly line: number
   readonly text: string
 }
@@ -515,6 +513,9 @@ export type IpSetPart =
   | { readonly kind: 'net'; readonly from: Ip; readonly to: Ip }
   | { readonly kind: 'port'; readonly protocol: number | null; readonly from: number; readonly to: number }
   | { readonly kind: 'mac'; readonly mac: string }
+  /** `physdev:NAME` is the bridge port below the link. */
   | { readonly kind: 'link'; readonly name: string }
   | { readonly kind: 'mark'; readonly value: number }
   | { readonly kind: 'set'; readonly name: string }
+  /** Not understood: whether it covers a packet cannot be decided. As the only part it stands for the whole entry. */
+  | { readonly kind: 'opaque'; readonly why: string }

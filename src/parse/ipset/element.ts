@@ -19,10 +19,6 @@ export interface SetShape {
   readonly odd: string | null
 }
 
-export type ElementParts = { readonly parts: readonly IpSetPart[] } | { readonly opaque: string }
-
-const opaque = (why: string): ElementParts => ({ opaque: why })
-
 function lastOf(from: Ip, length: number): Ip {
   const m = maskOf(from.family, length)
   return from.family === 4
@@ -84,26 +80,22 @@ export function parsePort(text: string, type: string): Extract<IpSetPart, { kind
   return range && { kind: 'port', protocol, from: range[0], to: range[1] }
 }
 
-/** The components of an element; what is not understood is opaque, with the reason. */
-export function parseElement(text: string, shape: SetShape, flags: { readonly wildcard: boolean }): ElementParts {
-  if (shape.odd !== null) return opaque(shape.odd)
-  if (shape.dimensions[0] === 'set') return { parts: [{ kind: 'set', name: text }] }
+/** The components of an element; one that is not understood is opaque, and so is an element of the wrong number of them. */
+export function parseElement(text: string, shape: SetShape, flags: { readonly wildcard: boolean }): IpSetPart[] {
+  if (shape.odd !== null) return [{ kind: 'opaque', why: shape.odd }]
+  if (shape.dimensions[0] === 'set') return [{ kind: 'set', name: text }]
   const fields = text.split(',')
   const n = shape.dimensions.length
-  if (shape.type === 'bitmap:ip,mac' && fields.length === 1) return opaque('the MAC address is not filled in yet')
-  if (fields.length < n) return opaque(`${n} components expected`)
+  // bitmap:ip,mac: the first packet from an address fills in its MAC address.
+  if (shape.type === 'bitmap:ip,mac' && fields.length === 1) fields.push('')
   // Only a link name may hold a comma, and it is always the last component.
-  if (fields.length > n) {
-    if (shape.dimensions[n - 1] !== 'iface') return opaque(`${n} components expected`)
+  if (fields.length > n && shape.dimensions[n - 1] === 'iface')
     fields.splice(n - 1, fields.length, fields.slice(n - 1).join(','))
-  }
-  const parts: IpSetPart[] = []
-  for (const [i, dimension] of shape.dimensions.entries()) {
-    const part = parseComponent(dimension, fields[i]!, shape, flags)
-    if (typeof part === 'string') return opaque(part)
-    parts.push(part)
-  }
-  return { parts }
+  if (fields.length !== n) return [{ kind: 'opaque', why: `${fields.length} components where the type has ${n}` }]
+  return fields.map((field, i) => {
+    const part = parseComponent(shape.dimensions[i]!, field, shape, flags)
+    return typeof part === 'string' ? { kind: 'opaque', why: part } : part
+  })
 }
 
 function parseComponent(
@@ -119,6 +111,7 @@ function parseComponent(
     case 'port':
       return parsePort(text, shape.type) ?? `not a port: ${text}`
     case 'mac':
+      if (text === '') return 'the MAC address is not filled in yet'
       return /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)
         ? { kind: 'mac', mac: text.toLowerCase() }
         : `not a MAC address: ${text}`
@@ -127,10 +120,8 @@ function parseComponent(
         ? { kind: 'mark', value: Number(text) }
         : `not a mark: ${text}`
     case 'iface':
-      if (text.startsWith('physdev:')) return 'bridge port (physdev:) not modelled'
-      if (flags.wildcard) return 'link name with wildcard not modelled'
-      return { kind: 'link', name: text }
+      return flags.wildcard ? 'a link name that is a prefix is not modelled' : { kind: 'link', name: text }
     default:
-      return `component ${dimension} not known`
+      return `component ${dimension} is not known`
   }
 }

@@ -19,10 +19,11 @@ const part = (p: IpSetPart): string => {
       return `mark ${p.value}`
     case 'set':
       return `set ${p.name}`
+    case 'opaque':
+      return `? ${p.why}`
   }
 }
-const show = (e: IpSetEntry) =>
-  `${e.line} ${e.nomatch ? '! ' : ''}${e.opaque === undefined ? e.parts.map(part).join(' , ') : `? ${e.opaque}`}`
+const show = (e: IpSetEntry) => `${e.line} ${e.nomatch ? '! ' : ''}${e.parts.map(part).join(' , ')}`
 
 function read(text: string) {
   const { value, issues } = parseIpsetSave(text, 'ipset-save.txt')
@@ -56,13 +57,16 @@ describe('ipset save', () => {
       np: ['27 ! 10.0.0.0-10.0.0.255 , 17:53-53'],
       iface: [
         '29 0.0.0.0-255.255.255.255 , link lo',
-        '30 ? bridge port (physdev:) not modelled',
-        '31 ? link name with wildcard not modelled',
+        '30 10.0.1.0-10.0.1.255 , link physdev:eth0',
+        '31 10.0.2.0-10.0.2.255 , ? a link name that is a prefix is not modelled',
       ],
       net6: ['33 fd00::-fd00::ffff:ffff:ffff:ffff'],
       bip: ['35 10.0.0.5-10.0.0.5'],
       bnet: ['37 10.0.5.0-10.0.5.255'],
-      bmac: ['39 10.0.0.5-10.0.0.5 , 00:11:22:33:44:ee', '40 ? the MAC address is not filled in yet'],
+      bmac: [
+        '39 10.0.0.5-10.0.0.5 , 00:11:22:33:44:ee',
+        '40 10.0.0.6-10.0.0.6 , ? the MAC address is not filled in yet',
+      ],
       bport: ['42 null:80-80'],
       masked: ['44 10.0.5.0-10.0.5.255'],
       holes: ['46 ? option bitmask 255.255.0.255 of the set is not modelled'],
@@ -71,7 +75,7 @@ describe('ipset save', () => {
       'KUBE-CLUSTER-IP': ['51 10.96.0.10-10.96.0.10 , 17:53-53'],
       list: ['53 set a', '54 set y z'],
     })
-    expect(issues.map((i) => i.split(' ')[0])).toEqual(['30', '31', '40', '46'])
+    expect(issues.map((i) => i.split(' ')[0])).toEqual(['31', '40', '46'])
     expect([value.get('src')?.type, value.get('src')?.line, value.get('net6')?.family]).toEqual([
       'hash:ip,port,net',
       24,
@@ -97,11 +101,19 @@ describe('ipset save', () => {
     ],
     ['link with a comma', 'hash:net,iface', ['1.2.3.4,eth0,x', '2 1.2.3.4-1.2.3.4 , link eth0,x']],
     ['other family', 'hash:ip family inet', ['fd00::1', '2 ? not an IPv4 address or network: fd00::1']],
-    ['nonsense port', 'hash:ip,port', ['1.2.3.4,tcp:70000', '2 ? not a port: tcp:70000']],
-    ['ICMP name of the other family', 'hash:ip,port', ['1.2.3.4,icmp:no-route', '2 ? not a port: icmp:no-route']],
-    ['object property as ICMP name', 'hash:ip,port', ['1.2.3.4,icmp:toString', '2 ? not a port: icmp:toString']],
-    ['too few components', 'hash:ip,port', ['1.2.3.4', '2 ? 2 components expected']],
-    ['too many components', 'hash:ip', ['1.2.3.4,tcp:1', '2 ? 1 components expected']],
+    ['nonsense port', 'hash:ip,port', ['1.2.3.4,tcp:70000', '2 1.2.3.4-1.2.3.4 , ? not a port: tcp:70000']],
+    [
+      'ICMP name of the other family',
+      'hash:ip,port',
+      ['1.2.3.4,icmp:no-route', '2 1.2.3.4-1.2.3.4 , ? not a port: icmp:no-route'],
+    ],
+    [
+      'object property as ICMP name',
+      'hash:ip,port',
+      ['1.2.3.4,icmp:toString', '2 1.2.3.4-1.2.3.4 , ? not a port: icmp:toString'],
+    ],
+    ['too few components', 'hash:ip,port', ['1.2.3.4', '2 ? 1 components where the type has 2']],
+    ['too many components', 'hash:ip', ['1.2.3.4,tcp:1', '2 ? 2 components where the type has 1']],
     ['unknown option', 'hash:ip', ['1.2.3.4 frobnicate', '2 ? option frobnicate is not known']],
     ['unknown type', 'hash:ip,vlan', ['1.2.3.4,7', '2 ? set type hash:ip,vlan is not known']],
     [

@@ -3,7 +3,7 @@
  * raw and may hold blanks. Source: man ipset and the output of ipset 7.17 on Linux 6.18 (`fixtures/`).
  */
 import type { Parsed } from '../../model/evidence.ts'
-import type { IpSet, IpSetEntry } from '../../model/ruleset.ts'
+import type { IpSet, IpSetEntry, IpSetPart } from '../../model/ruleset.ts'
 import { issueList } from '../rows.ts'
 import { parseElement, type SetShape } from './element.ts'
 import { parseCreate } from './header.ts'
@@ -16,7 +16,7 @@ interface Added {
 
 /**
  * The sets of an `ipset save`, by name. Entries are parsed when a set is first visited, so `issues` can grow. A line that
- * cannot be read is an issue; an element that cannot be read also stays in its set, opaque.
+ * cannot be read is an issue; an element that cannot be read also stays in its set, with opaque parts.
  */
 export function parseIpsetSave(text: string, artefact: string): Parsed<ReadonlyMap<string, IpSet>> {
   const found = issueList({ artefact })
@@ -86,9 +86,9 @@ function parseAdd(
   complain: (line: number, message: string) => void,
 ): IpSetEntry {
   const { element, options } = splitOptions(row.text.slice(5 + name.length), shape.dimensions[0] === 'set')
-  const base = { nomatch: options.nomatch, line: row.line, text: row.text }
-  const read = options.unknown === null ? parseElement(element, shape, options) : { opaque: options.unknown }
-  if ('parts' in read) return { parts: read.parts, ...base }
-  complain(row.line, `element of set ${name} is not understood: ${read.opaque}`)
-  return { parts: [], opaque: read.opaque, ...base }
+  const parts: readonly IpSetPart[] =
+    options.unknown === null ? parseElement(element, shape, options) : [{ kind: 'opaque', why: options.unknown }]
+  for (const part of parts)
+    if (part.kind === 'opaque') complain(row.line, `element of set ${name} is not understood: ${part.why}`)
+  return { parts, nomatch: options.nomatch, line: row.line, text: row.text }
 }
