@@ -1,5 +1,5 @@
 /** A rule line grouped by who its options belong to: the core, each match extension in order, the target. */
-import { type Token, tokenize } from './tokens.ts'
+import { tokenize, type Words } from './tokens.ts'
 
 export interface Option {
   /** As written, with its dashes: `--dport`, `-s`. */
@@ -47,40 +47,50 @@ const CORE = new Map([
   ['--wait', '-w'],
 ])
 
-const isOption = (t: Token) => !t.quoted && t.text.length > 1 && t.text.charCodeAt(0) === 45 && !/^-\d/.test(t.text)
+/** A dash that does not begin a negative number. */
+function isOption(words: Words, i: number): boolean {
+  const t = words.texts[i]!
+  if (words.quoted[i] || t.length < 2 || t.charCodeAt(0) !== 45) return false
+  const c = t.charCodeAt(1)
+  return c < 48 || c > 57
+}
+
+const isNot = (words: Words, i: number) => words.texts[i] === '!' && !words.quoted[i]
+const NO_ARGS: readonly string[] = []
 
 /** Groups the words that follow the chain name. */
 export function groupOptions(line: string): RuleOptions {
-  const tokens = tokenize(line)
+  const words = tokenize(line)
+  const { texts } = words
   const core: Option[] = []
   const matches: Group[] = []
   let target: Group | null = null
-  let isGoto = false
+  let goto = false
   let current: Group | null = null
-  let protocol: string | null = null
+  let protocol = ''
   let negate = false
-  for (let i = 0; i < tokens.length; ) {
-    const t = tokens[i]!
-    if (!t.quoted && t.text === '!') {
+  for (let i = 0; i < texts.length; ) {
+    if (isNot(words, i)) {
       negate = true
       i++
       continue
     }
-    let j = i + 1
-    while (j < tokens.length && !isOption(tokens[j]!) && !(tokens[j]!.text === '!' && !tokens[j]!.quoted && j > i + 1))
-      j++
-    let args = tokens.slice(i + 1, j).map((x) => x.text)
-    if (args[0] === '!' && !tokens[i + 1]!.quoted) {
-      args = args.slice(1)
+    const name = texts[i]!
+    let from = i + 1
+    // The old spelling puts the negation behind the option: `-s ! 10.0.0.0/8`.
+    if (from < texts.length && isNot(words, from) && from + 1 < texts.length && !isOption(words, from + 1)) {
       negate = true
+      from++
     }
-    const name = t.text
-    i = j
+    let to = from
+    while (to < texts.length && !isOption(words, to) && !isNot(words, to)) to++
+    const args = to === from ? NO_ARGS : to === from + 1 ? [texts[from]!] : texts.slice(from, to)
+    i = to
     if (name === '-m' || name === '--match') {
       current = { name: (args[0] ?? '').toLowerCase(), options: [] }
       matches.push(current)
     } else if (name === '-j' || name === '--jump' || name === '-g' || name === '--goto') {
-      isGoto = name === '-g' || name === '--goto'
+      goto = name === '-g' || name === '--goto'
       target = { name: args[0] ?? '', options: [] }
       current = target
     } else {
@@ -91,7 +101,7 @@ export function groupOptions(line: string): RuleOptions {
       } else {
         if (!current) {
           // `-p tcp --dport 80`: the protocol's extension is loaded without -m.
-          current = { name: protocol ?? '', options: [] }
+          current = { name: protocol, options: [] }
           matches.push(current)
         }
         current.options.push({ name, negate, args })
@@ -99,5 +109,5 @@ export function groupOptions(line: string): RuleOptions {
     }
     negate = false
   }
-  return { core, matches, target, goto: isGoto }
+  return { core, matches, target, goto }
 }

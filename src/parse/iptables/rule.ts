@@ -18,6 +18,8 @@ export interface RulePlace {
   hasChain(name: string): boolean
 }
 
+const ANY: readonly (Match | null)[] = [null]
+
 /**
  * Reads one line; `from` is where the options begin behind the chain name. Several addresses in `-s` or `-d` make several
  * rules, in order, as iptables itself does. An empty list when the line belongs to the other address family.
@@ -32,8 +34,8 @@ export function parseRuleLine(raw: string, from: number, place: RulePlace): Rule
 
   const head: Match[] = []
   let counters = countersOf(text)
-  let sources: (Match | null)[] = [null]
-  let destinations: (Match | null)[] = [null]
+  let sources: readonly (Match | null)[] = ANY
+  let destinations: readonly (Match | null)[] = ANY
   for (const o of core) {
     if (o.name === '-s') sources = addresses(o, 'src', family)
     else if (o.name === '-d') destinations = addresses(o, 'dst', family)
@@ -52,22 +54,24 @@ export function parseRuleLine(raw: string, from: number, place: RulePlace): Rule
       comment = group.options.find((o) => o.name === '--comment')?.args.join(' ')
       continue
     }
-    tail.push(...extensionMatches(group, ctx))
+    for (const m of extensionMatches(group, ctx)) tail.push(m)
   }
-  tail.push(...targetStatements(target, goto, ctx))
+  for (const statement of targetStatements(target, goto, ctx)) tail.push(statement)
   for (const part of tail)
     if (part.kind === 'opaque' && place.issues.length < 200)
       place.issues.push({ artefact: place.options.artefact, line: place.line, message: `not understood: ${part.text}` })
 
-  return sources.flatMap((s) =>
-    destinations.map((d) => ({
-      line: place.line,
-      text,
-      parts: [...(s ? [s] : []), ...(d ? [d] : []), ...head, ...tail],
-      ...(counters ? { counters } : {}),
-      ...(comment === undefined ? {} : { comment }),
-    })),
-  )
+  const out: Rule[] = []
+  for (const source of sources)
+    for (const destination of destinations) {
+      const parts: RulePart[] = []
+      if (source) parts.push(source)
+      if (destination) parts.push(destination)
+      for (const part of head) parts.push(part)
+      for (const part of tail) parts.push(part)
+      out.push({ line: place.line, text, parts, counters, comment })
+    }
+  return out
 }
 
 function countersOf(text: string): Counters | undefined {
@@ -82,10 +86,12 @@ function protocolOf(core: readonly Option[]): number | null {
 }
 
 function addresses(o: Option, side: 'src' | 'dst', family: 4 | 6): Match[] {
-  return (o.args[0] ?? '').split(',').map((text): Match => {
+  const list = o.args[0] ?? ''
+  const one = (text: string): Match => {
     const am = addressMask(text, family)
-    return am ? { kind: 'address', side, ...am, negate: o.negate } : opaqueMatch(optionText(o))
-  })
+    return am ? { kind: 'address', side, addr: am.addr, mask: am.mask, negate: o.negate } : opaqueMatch(optionText(o))
+  }
+  return list.includes(',') ? list.split(',').map(one) : [one(list)]
 }
 
 function coreMatch(o: Option): Match | null {

@@ -1,15 +1,16 @@
-/** One word of a rule line. Quoted words are never options, whatever they start with. */
-export interface Token {
-  readonly text: string
-  readonly quoted: boolean
+/** The words of a rule line. Quoted words are never options, whatever they start with. */
+export interface Words {
+  readonly texts: string[]
+  readonly quoted: boolean[]
 }
 
 /**
  * Splits a rule line as iptables-restore does (iptables/xshared.c add_param_to_argv, 1.8.9): blanks separate, double quotes
  * group, a backslash inside quotes escapes the next character. An unterminated quote runs to the end of the line.
  */
-export function tokenize(line: string): Token[] {
-  const out: Token[] = []
+export function tokenize(line: string): Words {
+  const texts: string[] = []
+  const quoted: boolean[] = []
   const n = line.length
   let i = 0
   while (i < n) {
@@ -20,7 +21,8 @@ export function tokenize(line: string): Token[] {
     }
     if (c === 34) {
       const [text, end] = quotedWord(line, i + 1)
-      out.push({ text, quoted: true })
+      texts.push(text)
+      quoted.push(true)
       i = end
       continue
     }
@@ -30,9 +32,10 @@ export function tokenize(line: string): Token[] {
       if (d === 32 || d === 9 || d === 34) break
       i++
     }
-    out.push({ text: line.slice(start, i), quoted: false })
+    texts.push(line.slice(start, i))
+    quoted.push(false)
   }
-  return out
+  return { texts, quoted }
 }
 
 /** The word from after the opening quote, and the index behind the closing one. */

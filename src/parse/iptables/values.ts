@@ -69,16 +69,20 @@ export function valueMask(text: string): { value: number; mask: number } | null 
   return value === null || mask === null ? null : { value, mask }
 }
 
+const MASKS = {
+  4: Array.from({ length: 33 }, (_, n) => maskOf(4, n)),
+  6: Array.from({ length: 129 }, (_, n) => maskOf(6, n)),
+}
+
 /** `ADDR`, `ADDR/LEN` or `ADDR/MASK`; the address is masked, as the kernel keeps it. */
 export function addressMask(text: string, family: 4 | 6): { addr: Ip; mask: Ip } | null {
   const slash = text.indexOf('/')
   const ip = parseIp(slash < 0 ? text : text.slice(0, slash))
   if (!ip || ip.family !== family) return null
+  const full = family === 4 ? 32 : 128
   const m = slash < 0 ? '' : text.slice(slash + 1)
-  let mask: Ip | null
-  if (slash < 0) mask = maskOf(family, family === 4 ? 32 : 128)
-  else if (/^\d{1,3}$/.test(m)) mask = Number(m) <= (family === 4 ? 32 : 128) ? maskOf(family, Number(m)) : null
-  else mask = parseIp(m)
+  // One mask object a length: a large ruleset has a hundred thousand of them.
+  const mask = slash < 0 ? MASKS[family][full]! : /^\d{1,3}$/.test(m) ? (MASKS[family][Number(m)] ?? null) : parseIp(m)
   if (!mask || mask.family !== family) return null
   const addr: Ip = {
     family,
