@@ -1,0 +1,140 @@
+/** A Service nobody answers for: why its endpoint list is empty decides the code. */
+import type { PodObject } from '../../../kubeobj/objects.ts'
+import { diagnosis } from '../../finding.ts'
+import type { Check, Inquiry } from '../../inquiry.ts'
+import {
+  backendsOf,
+  type Frontend,
+  frontendOf,
+  isDnsService,
+  selectedPods,
+  serviceName,
+  usableBackends,
+} from '../../view/service-view.ts'
+
+/** Why a Service port has no usable endpoint, from the objects alone. Null when it has one. */
+export function whyNoEndpoints(
+  q: Inquiry,
+  front: Frontend,
+): {
+  readonly code: string
+  readonly title: string
+  readonly text: string
+  readonly todo: string
+  readonly pods: readonly PodObject[]
+} | null {
+  const { service, port } = front
+  const name = serviceName(service)
+  const backends = backendsOf(q.objects, service, port)
+  if (usableBackends(backends).length > 0) return null
+  const pods = selectedPods(q.objects, service)
+  const dns = isDnsService(service)
+  const code = (plain: string) => (dns ? 'dns-no-endpoints' : plain)
+  if (service.selector === null)
+    return {
+      code: code('service-no-endpoints'),
+      title: `Service ${name} has no selector and nobody entered endpoints for it`,
+      text: `Service ${name} has no selector, so its EndpointSlices are kept by hand; none lists an address for port ${port.port}.`,
+      todo: `Create an EndpointSlice for ${name}, or give the Service a selector.`,
+      pods: [],
+    }
+  if (pods.length === 0) {
+    const selector = Object.entries(service.selector)
+      .map(([k, v]) => `${k}=${v}`)
+      .join(',')
+    return {
+      code: code('service-no-endpoints'),
+      title: `the selector of Service ${name} matches no pod`,
+      text: `Service ${name} selects pods labelled ${selector} in namespace ${service.meta.namespace}; there is none. ${nearMiss(q, front)}`,
+      todo: 'Correct the selector of the Service or the labels of the pods.',
+      pods: [],
+    }
+  }
+  const named = port.targetPort
+  if (typeof named === 'string' && !pods.some((p) => p.containers.some((c) => c.ports.some((x) => x.name === named)))) {
+    const known = [
+      ...new Set(
+        pods.flatMap((p) => p.containers.flatMap((c) => c.ports.map((x) => x.name ?? String(x.containerPort)))),
+      ),
+    ]
+    return {
+      code: code('service-target-port-name-missing'),
+      title: `no pod of Service ${name} has a port named ${named}`,
+      text: `Service ${name} sends port ${port.port} to the container port named ${named}; the pods it selects declare ${known.join(', ') || 'no ports'}. So the port has no endpoint.`,
+      todo: `Name a container port ${named}, or set targetPort to a port the pods have.`,
+      pods,
+    }
+  }
+  const asleep = pods.filter((p) => !isReady(p))
+  const why = asleep.map((p) => reasonOf(q, p)).filter((r) => r !== '')
+  return {
+    code: code('service-endpoints-not-ready'),
+    title: `no pod of Service ${name} is Ready`,
+    text: `Service ${name} selects ${pods
+      .map((p) => p.meta.name)
+      .slice(0, 5)
+      .join(
+        ', ',
+      )}, none of which is Ready, so it has no endpoint to send to.${why.length > 0 ? ` ${why.slice(0, 3).join(' ')}` : ''}`,
+    todo: 'Find out why the pods are not Ready (readiness probe, crash, dependency) and correct that.',
+    pods,
+  }
+}
+
+function isReady(p: PodObject): boolean {
+  return p.conditions.some((c) => c.type === 'Ready' && c.status === 'True')
+}
+
+/** What is said about a pod that is not Ready: events first, then its own status. */
+function reasonOf(q: Inquiry, p: PodObject): string {
+  const event = q.objects.events.find(
+    (e) =>
+      e.about.kind === 'Pod' &&
+      e.about.name === p.meta.name &&
+      e.about.namespace === p.meta.namespace &&
+      e.type === 'Warning',
+  )
+  if (event) return `${p.meta.name}: ${event.message}.`
+  const status = p.containerStatuses.find((c) => c.waitingReason ?? c.lastTerminatedReason)
+  const reason = status?.waitingReason ?? status?.lastTerminatedReason ?? p.reason
+  return reason ? `${p.meta.name}: ${reason}.` : ''
+}
+
+/** Pods of the namespace that differ from the selector in one label, to show a spelling mistake. */
+function nearMiss(q: Inquiry, front: Frontend): string {
+  const wanted = Object.entries(front.service.selector ?? {})
+  const near = q.objects.pods.find(
+    (p) =>
+      p.meta.namespace === front.service.meta.namespace &&
+      wanted.some(([k, v]) => {
+        const has = p.meta.labels[k]
+        return (
+          has !== undefined &&
+          has !== v &&
+          has.replaceAll(/[-_.]/g, '').startsWith(v.replaceAll(/[-_.]/g, '').slice(0, 3))
+        )
+      }),
+  )
+  if (!near) return ''
+  const labels = wanted.map(([k]) => `${k}=${near.meta.labels[k] ?? '(none)'}`).join(',')
+  return `The nearest is pod ${near.meta.name} with ${labels}.`
+}
+
+/** `service-no-endpoints`, `service-endpoints-not-ready`, `service-target-port-name-missing`, `dns-no-endpoints`. */
+export const noEndpoints: Check = {
+  name: 'no-endpoints',
+  explain(f, q) {
+    const { packet } = f.step
+    const front = frontendOf(q, packet.dst, packet.dport, packet.protocol)
+    if (!front) return null
+    const why = whyNoEndpoints(q, front)
+    if (!why) return null
+    return diagnosis(f, why.code, {
+      title: why.title,
+      text: `${why.text} kube-proxy turns connections to it away${f.cause === 'rule-reject' ? ' at once ("connection refused" is said by the node, not by a pod)' : ''}.`,
+      evidence: [front.service.evidence, ...why.pods.slice(0, 3).map((p) => p.evidence)],
+      where: { object: `Service ${serviceName(front.service)}` },
+      remedy: { text: why.todo },
+    })
+  },
+}

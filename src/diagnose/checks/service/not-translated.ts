@@ -1,0 +1,118 @@
+/** A packet to a Service address that no rule turned towards an endpoint. */
+import { formatIp } from '../../../base/ip.ts'
+import type { Evidence } from '../../../model/evidence.ts'
+import type { Netns } from '../../../model/network.ts'
+import type { Step } from '../../../model/trace.ts'
+import { diagnosis } from '../../finding.ts'
+import type { Check, Failure } from '../../inquiry.ts'
+import { withoutRule } from '../../remedy/edit.ts'
+import { serviceOfAddress } from '../../view/owner.ts'
+import { frontendOf, serviceName } from '../../view/service-view.ts'
+
+function steps(f: Failure): Step[] {
+  return f.trace.hops.flatMap((h) => h.steps)
+}
+
+interface Notrack {
+  readonly netns: Netns
+  readonly artefact: string
+  readonly table: string
+  readonly chain: string
+  readonly line: number
+  readonly text: string
+}
+
+/** Rules that take packets out of conntrack in the netns the failing packet passed. */
+function notrackRules(f: Failure, netnsOf: (id: string) => Netns | undefined): Notrack[] {
+  const out: Notrack[] = []
+  for (const id of new Set(f.trace.hops.map((h) => h.netns))) {
+    const netns = netnsOf(id)
+    for (const ruleset of netns?.rulesets ?? [])
+      for (const table of ruleset.tables)
+        for (const chain of table.chains.values()) {
+          const relevant = chain.base ? chain.base.priority <= -200 : table.name === 'raw'
+          if (!netns || !relevant) continue
+          for (const rule of chain.rules())
+            if (rule.parts.some((p) => p.kind === 'notrack'))
+              out.push({
+                netns,
+                artefact: ruleset.artefact,
+                table: table.name,
+                chain: chain.name,
+                line: rule.line,
+                text: rule.text,
+              })
+        }
+  }
+  return out
+}
+
+/** `notrack`: untracked packets are never translated. */
+export const notrack: Check = {
+  name: 'notrack',
+  explain(f, q) {
+    const { packet } = f.step
+    const service = serviceOfAddress(q.objects, packet.dst)
+    const hit = steps(f).find((s) => s.rule !== undefined && /notrack/i.test(s.rule))
+    if (!service || !hit) return null
+    const rule = notrackRules(f, (id) => q.network.netns.get(id)).find(
+      (r) => r.text === hit.rule || r.line === hit.evidence[0]?.line,
+    )
+    const tool = packet.src.family === 6 ? 'ip6tables' : 'iptables'
+    const text = (rule?.text ?? hit.rule ?? '').replace(/^\[\d+:\d+\]\s*/, '')
+    return diagnosis(f, 'notrack', {
+      title: `a rule keeps packets to Service ${serviceName(service)} out of conntrack, so they are never translated`,
+      text: `${text} makes packets to ${formatIp(packet.dst)} untracked. NAT works on tracked connections only: the rules of kube-proxy are there but never reached, and the packet goes on to an address no machine has.`,
+      evidence: hit.evidence,
+      ...(rule ? { where: { node: rule.netns.node, netns: rule.netns.kind === 'host' ? 'host' : f.hop.netns } } : {}),
+      remedy: {
+        text: 'Remove the rule or narrow it so that it spares the Service range.',
+        ...(/^-A /.test(text) ? { commands: [`${tool} -t raw -D ${text.slice(3)}`] } : {}),
+      },
+      ...(rule ? { edit: (n) => withoutRule(n, rule.netns.id, rule) } : {}),
+    })
+  },
+}
+
+function proxyEvidence(netns: Netns | undefined): Evidence | undefined {
+  const ruleset = netns?.rulesets[0]
+  return ruleset ? { artefact: ruleset.artefact, text: 'no rule for this Service address and port' } : undefined
+}
+
+/** `service-port-missing`, `kube-proxy-rules-missing`, `kube-proxy-not-running`: the Service exists, the rule does not. */
+export const notTranslated: Check = {
+  name: 'service-not-translated',
+  explain(f, q) {
+    const { packet } = f.step
+    if (f.direction === 'reply') return null
+    const service = serviceOfAddress(q.objects, packet.dst)
+    if (!service) return null
+    const front = frontendOf(q, packet.dst, packet.dport, packet.protocol)
+    const name = serviceName(service)
+    const where = { object: `Service ${name}` }
+    if (!front) {
+      const ports = service.ports.map((p) => `${p.port}/${p.protocol.toLowerCase()}`).join(', ')
+      return diagnosis(f, 'service-port-missing', {
+        title: `Service ${name} does not publish port ${packet.dport}`,
+        text: `Service ${name} publishes ${ports || 'no port'}; nothing answers at ${formatIp(packet.dst)} on any other port.`,
+        evidence: [service.evidence],
+        where,
+        remedy: { text: `Use a published port, or add port ${packet.dport} to the Service.` },
+      })
+    }
+    const host = [...q.network.netns.values()].find((n) => n.kind === 'host' && n.node === f.hop.node)
+    const chains = host?.rulesets.flatMap((r) => r.tables.flatMap((t) => [...t.chains.keys(), t.name])) ?? []
+    const any = chains.some((c) => /^KUBE-(SERVICES|SVC-)|^kube-proxy$/.test(c)) || (host?.ipvs.length ?? 0) > 0
+    return diagnosis(f, any ? 'kube-proxy-rules-missing' : 'kube-proxy-not-running', {
+      title: any
+        ? `kube-proxy on ${f.hop.node} has no rule for Service ${name} port ${front.port.port}`
+        : `there is no trace of kube-proxy on ${f.hop.node}`,
+      text: `Service ${name} has endpoints, but on ${f.hop.node} nothing translates ${formatIp(packet.dst)}:${packet.dport} to them.`,
+      evidence: [proxyEvidence(host), service.evidence],
+      where,
+      remedy: {
+        text: `Look at kube-proxy on ${f.hop.node} (running? errors from iptables-restore or nft in its log?) and restart it.`,
+      },
+    })
+  },
+}
