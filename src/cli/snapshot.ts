@@ -1,4 +1,34 @@
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { UsageError } from './errors.ts'
+import { loadEvidence, type SourceOptions, withSource } from './source.ts'
+
+interface SnapshotOptions extends SourceOptions {
+  readonly output?: string
+  readonly redact?: boolean
+}
+
+/** `netwhy-YYYYMMDD-HHMMSS.tar.gz`, local time. */
+export function defaultName(now: Date): string {
+  const two = (n: number) => String(n).padStart(2, '0')
+  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`
+  return `netwhy-${day}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}.tar.gz`
+}
 
 /** Declares `netwhy snapshot`. */
-export function declareSnapshot(_program: Command): void {}
+export function declareSnapshot(program: Command): void {
+  const command = program
+    .command('snapshot')
+    .description('Save raw evidence of the cluster in one file, to look at it elsewhere or later')
+    .option('-o, --output <path>', 'file (.tar.gz, .tgz, .tar) or new folder to write')
+    .option('--redact', 'replace names and addresses, the same everywhere')
+  withSource(command).action(async (options: SnapshotOptions) => {
+    const output = options.output ?? defaultName(new Date())
+    if (output === '') throw new UsageError('--output needs a path')
+    const snapshot = await loadEvidence(options)
+    const { writeSnapshot } = await import('../collect/write.ts')
+    await writeSnapshot(snapshot, output)
+    const { describeSnapshot } = await import('./snapshot-summary.ts')
+    process.stdout.write(describeSnapshot(snapshot.manifest, resolve(output)))
+  })
+}
