@@ -129,10 +129,8 @@ export function targetStatements(target: Group | null, goto: boolean, ctx: RuleC
     case 'NETMAP':
       return [natTarget(target, ctx) ?? opaque(target)]
     default:
-      if (NOTES.has(target.name)) return [note(target.name)]
-      return target.options.length
-        ? [opaque(target)]
-        : [{ kind: 'verdict', verdict: { kind: 'jump', chain: target.name } }]
+      if (ctx.hasChain(target.name)) return [{ kind: 'verdict', verdict: { kind: 'jump', chain: target.name } }]
+      return [NOTES.has(target.name) ? note(target.name) : opaque(target)]
   }
 }
 
