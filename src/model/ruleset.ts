@@ -81,7 +81,10 @@ export type RulePart = Match | Statement
 /** Numbers are unsigned and at most 2^53; addresses are Ip; names of links, helpers and the like are strings. */
 export type Value = number | Ip | string
 
-/** One component of a set element's key: a single value or an inclusive range (a prefix is a range). */
+/**
+ * One component of a set element's key: a single value or an inclusive range (a prefix is a range). Ranges of strings
+ * go by code unit: the link names `"cali*"` are the range from `cali` to `cali\uffff`.
+ */
 export interface Interval {
   readonly from: Value
   readonly to: Value
@@ -487,6 +490,8 @@ export interface SetElement {
   readonly data?: readonly Interval[]
   readonly verdict?: Verdict
   readonly comment?: string
+  /** Set when key or data were not understood (then `key` holds the words as they stand): it may be any element. */
+  readonly opaque?: string
   readonly line: number
 }
 
