@@ -1,0 +1,217 @@
+/** The outer packet is sent wrongly, or arrives where nobody unwraps it. */
+import { formatIp, type Ip, ipEquals } from '../../../base/ip.ts'
+import type { Link, Netns } from '../../../model/network.ts'
+import type { Packet } from '../../../model/packet.ts'
+import { diagnosis } from '../../finding.ts'
+import type { Check, Failure, Inquiry } from '../../inquiry.ts'
+import { withFdb, withNeighbour } from '../../remedy/edit.ts'
+import { holders, hostNetns, ownerOf, ownerText } from '../../view/owner.ts'
+import { directionWord } from '../../view/words.ts'
+
+function vxlanOf(netns: Netns | undefined, name?: string): Link | undefined {
+  return netns?.links.find((l) => l.kind === 'vxlan' && (name === undefined || l.name === name))
+}
+
+/** The node the inner packet is meant for. */
+function meantFor(f: Failure, q: Inquiry): string | undefined {
+  const owner = ownerOf(q.network, q.objects, f.step.packet.dst)
+  return owner.kind === 'outside' || owner.kind === 'service' ? undefined : owner.node
+}
+
+/** The node that wrapped the failing packet: the last hop with an encap step. */
+function senderOf(f: Failure): { readonly node: string; readonly netns: string; readonly link?: string } | null {
+  const hop = f.trace.hops.findLast((h) => h.steps.some((s) => s.kind === 'encap'))
+  const step = hop?.steps.find((s) => s.kind === 'encap')
+  return hop && step
+    ? { node: hop.node, netns: hop.netns, ...(step.link === undefined ? {} : { link: step.link }) }
+    : null
+}
+
+/** `tunnel-port-mismatch`, `tunnel-vni-mismatch`. */
+const mismatch: Check = {
+  name: 'tunnel-mismatch',
+  explain(f, q) {
+    const port = f.cause === 'tunnel-port-mismatch'
+    if (!port && f.cause !== 'tunnel-vni-mismatch') return null
+    const sender = senderOf(f)
+    const theirs = vxlanOf(f.netns)
+    const mine = sender ? vxlanOf(q.network.netns.get(sender.netns), sender.link) : undefined
+    const what = port ? 'UDP port' : 'VNI'
+    const value = (l: Link | undefined) => (port ? l?.vxlan?.port : l?.vxlan?.vni)
+    return diagnosis(f, port ? 'tunnel-port-mismatch' : 'tunnel-vni-mismatch', {
+      title: `${sender?.node ?? 'the sender'} and ${f.hop.node} disagree about the VXLAN ${what} (${value(mine) ?? '?'} and ${value(theirs) ?? '?'})`,
+      text: `${sender?.node ?? 'The sending node'} wraps the ${directionWord(f)} with ${what} ${value(mine) ?? '?'}; ${f.hop.node} listens for ${what} ${value(theirs) ?? '?'} (${theirs?.name ?? 'no VXLAN link'}). The packet arrives and nobody unwraps it; no firewall is involved.`,
+      evidence: [mine?.evidence, theirs?.evidence],
+      remedy: {
+        text: `Use one ${what} on all nodes (the CNI's configuration), delete ${theirs?.name ?? 'the VXLAN link'} on the node that differs and restart the CNI agent there.`,
+        ...(theirs ? { commands: [`ip link del ${theirs.name}`] } : {}),
+      },
+    })
+  },
+}
+
+/** `vtep-mac-mismatch`: the sender addresses the inner frame to a MAC the other tunnel end does not have. */
+const vtepMac: Check = {
+  name: 'vtep-mac-mismatch',
+  explain(f, q) {
+    const wrongMac = f.cause === 'neighbour-wrong-mac' || f.cause === 'wrong-destination-mac'
+    const end = vxlanOf(f.netns, f.step.link) ?? (f.step.link === undefined ? vxlanOf(f.netns) : undefined)
+    if (!wrongMac || !end || !f.netns) return null
+    const remote = f.netns
+    for (const netns of q.network.netns.values()) {
+      if (netns.kind !== 'host' || netns.id === remote.id) continue
+      const link = vxlanOf(netns, end.name) ?? vxlanOf(netns)
+      const entry = netns.neighbours.find(
+        (n) =>
+          n.link === link?.name &&
+          n.mac !== undefined &&
+          n.mac !== end.mac &&
+          end.addresses.some((a) => ipEquals(a.ip, n.ip)),
+      )
+      if (!link || !entry) continue
+      if (!f.trace.hops.some((h) => h.netns === netns.id)) continue
+      const own = end.addresses.find((a) => ipEquals(a.ip, entry.ip))
+      const vtep = end.vxlan?.local
+      return diagnosis(f, 'vtep-mac-mismatch', {
+        title: `${remote.node} changed the MAC of ${end.name} to ${end.mac}; ${netns.node} still sends to ${entry.mac}`,
+        text: `${netns.node} holds a permanent neighbour entry ${formatIp(entry.ip)} → ${entry.mac} for the tunnel end of ${remote.node}. Its ${end.name} now has ${end.mac}, so the frame is unwrapped and dropped as not meant for it. (systemd-udevd's MACAddressPolicy=persistent rewrites it after boot.)`,
+        evidence: [entry.evidence, end.evidence, own?.evidence],
+        where: { node: remote.node, netns: 'host', link: end.name },
+        remedy: {
+          text: `Restart the CNI agent on ${remote.node} so that it publishes the new MAC, and keep udev off the link (a .link file with MACAddressPolicy=none).`,
+          commands: [`ip link set ${end.name} address ${entry.mac}`],
+        },
+        edit: (n) => {
+          const known = withNeighbour(n, netns.id, link.name, entry.ip, end.mac)
+          return vtep ? withFdb(known, netns.id, link.name, end.mac, vtep) : known
+        },
+      })
+    }
+    return null
+  },
+}
+
+function outerOf(f: Failure): Packet | null {
+  return f.step.encap?.[0]?.outer ?? null
+}
+
+/** `tunnel-source-wrong`: every node announced the same address as its tunnel end (the NAT NIC of virtual machines). */
+const tunnelSource: Check = {
+  name: 'tunnel-source-wrong',
+  explain(f, q) {
+    const outer = outerOf(f) ?? f.step.packet
+    const sender = senderOf(f)
+    const meant = meantFor(f, q)
+    if (!sender || (outerOf(f) === null && f.cause !== 'tunnel-source-wrong')) return null
+    const own = q.network.netns.get(sender.netns)?.links.find((l) => l.addresses.some((a) => ipEquals(a.ip, outer.dst)))
+    const shared = new Set(
+      holders(q.network, outer.dst)
+        .filter((h) => h.netns.kind === 'host')
+        .map((h) => h.netns.node),
+    )
+    if (!own && shared.size < 2 && f.cause !== 'tunnel-source-wrong') return null
+    const key = 'flannel.alpha.coreos.com/public-ip'
+    const said = q.objects.nodes.filter((n) => n.meta.annotations[key] === formatIp(outer.dst))
+    const entry = q.network.netns.get(sender.netns)?.fdb.find((e) => e.dst && ipEquals(e.dst, outer.dst))
+    return diagnosis(f, 'tunnel-source-wrong', {
+      title: `${said.length > 1 ? 'all nodes announce' : `${meant ?? 'the peer'} announced`} ${formatIp(outer.dst)} as tunnel address, which ${sender.node} has itself`,
+      text: `${sender.node} wraps packets for ${meant ?? 'its peer'} and addresses them to ${formatIp(outer.dst)}${own ? `, an address of its own (${own.name})` : ''}: they never leave. The CNI chose the wrong interface (a NAT NIC with the same address on every machine)${said.length > 0 ? `; ${said.map((n) => n.meta.name).join(', ')} carry ${key}=${formatIp(outer.dst)}` : ''}.`,
+      evidence: [entry?.evidence, own?.evidence, ...said.map((n) => n.evidence)],
+      where: { node: sender.node, netns: 'host', ...(sender.link === undefined ? {} : { link: sender.link }) },
+      remedy: {
+        text: 'Tell the CNI which interface joins the nodes (flannel --iface=…, Calico IP_AUTODETECTION_METHOD) and restart it on every node.',
+      },
+    })
+  },
+}
+
+function tunnelAddress(q: Inquiry, node: string): Ip | undefined {
+  return vxlanOf(hostNetns(q.network, node))?.vxlan?.local
+}
+
+/** `fdb-wrong`, `fdb-missing`: the forwarding table of the VXLAN link. */
+const fdb: Check = {
+  name: 'fdb',
+  explain(f, q) {
+    if (f.cause === 'fdb-missing') {
+      const meant = meantFor(f, q)
+      const peer = meant === undefined ? undefined : hostNetns(q.network, meant)
+      const end = vxlanOf(peer, f.step.link) ?? vxlanOf(peer)
+      const vtep = end?.vxlan?.local
+      const link = f.step.link ?? end?.name ?? ''
+      return diagnosis(f, 'fdb-missing', {
+        title: `${link} on ${f.hop.node} does not know where ${meant ?? 'the peer'} is (no FDB entry)`,
+        text: `To wrap the ${directionWord(f)}, ${link} needs a forwarding entry that maps the peer's MAC${end ? ` ${end.mac}` : ''} to its node address; there is none, so the packet is dropped without a trace.`,
+        evidence: [end?.evidence],
+        remedy: {
+          text: `Restart the CNI agent on ${f.hop.node}; it writes the entry from the Node's annotations.`,
+          ...(end && vtep
+            ? { commands: [`bridge fdb replace ${end.mac} dev ${link} dst ${formatIp(vtep)} self permanent`] }
+            : {}),
+        },
+        ...(end && vtep ? { edit: (n) => withFdb(n, f.hop.netns, link, end.mac, vtep) } : {}),
+      })
+    }
+    const outer = outerOf(f)
+    const sender = senderOf(f)
+    const meant = meantFor(f, q)
+    if (!outer || !sender || meant === undefined || meant === sender.node) return null
+    const right = tunnelAddress(q, meant)
+    const peer = hostNetns(q.network, meant)
+    if (
+      right ? ipEquals(right, outer.dst) : peer?.links.some((l) => l.addresses.some((a) => ipEquals(a.ip, outer.dst)))
+    )
+      return null
+    if (!right && !peer) return null
+    const mine = q.network.netns.get(sender.netns)
+    const entry = mine?.fdb.find((e) => e.dst && ipEquals(e.dst, outer.dst))
+    if (!entry) return null
+    const now = ownerOf(q.network, q.objects, outer.dst)
+    return diagnosis(f, 'fdb-wrong', {
+      title: `${sender.node} sends tunnel packets for ${meant} to ${formatIp(outer.dst)}, where ${meant} is not`,
+      text: `The FDB of ${entry.link} on ${sender.node} maps ${entry.mac}, the tunnel end of ${meant}, to ${formatIp(outer.dst)} (${ownerText(now)}); ${meant} is at ${right ? formatIp(right) : 'another address'}. The entry is from before ${meant} changed its address.`,
+      evidence: [entry.evidence, vxlanOf(peer)?.evidence],
+      where: { node: sender.node, netns: 'host', link: entry.link },
+      remedy: {
+        text: `Restart the CNI agent on ${meant} (it publishes its address) and on ${sender.node}.`,
+        ...(right
+          ? { commands: [`bridge fdb replace ${entry.mac} dev ${entry.link} dst ${formatIp(right)} self permanent`] }
+          : {}),
+      },
+      ...(right ? { edit: (n) => withFdb(n, sender.netns, entry.link, entry.mac, right) } : {}),
+    })
+  },
+}
+
+/** `vtep-unreachable` in the datapath: the node itself cannot be reached over the underlay. */
+const nodeUnreachable: Check = {
+  name: 'node-unreachable',
+  explain(f, q) {
+    const outer = outerOf(f)
+    const dst = outer?.dst ?? f.step.packet.dst
+    const owner = ownerOf(q.network, q.objects, dst)
+    if (owner.kind !== 'node' || owner.node === f.hop.node || f.netns?.kind !== 'host') return null
+    const noWay =
+      f.cause === 'no-route' ||
+      f.cause === 'vtep-unreachable' ||
+      f.trace.disposition === 'exits-network' ||
+      f.cause === 'route-unreachable'
+    if (noWay)
+      return diagnosis(f, 'underlay-route-missing', {
+        title: `${f.hop.node} has no way to the address of ${owner.node} (${formatIp(dst)})`,
+        text: `Everything between the two nodes needs the underlay; ${f.hop.node} has no route that leads to ${formatIp(dst)}.`,
+        remedy: {
+          text: `Correct the routing of ${f.hop.node} (or of the router or cloud route table between the nodes).`,
+        },
+      })
+    if (f.cause !== 'neighbour-failed' && f.cause !== 'neighbour-no-answer') return null
+    return diagnosis(f, 'node-unreachable', {
+      title: `${owner.node} does not answer on the network of the nodes (${formatIp(dst)})`,
+      text: `${f.hop.node} asks who has ${formatIp(dst)} and gets no answer: ${owner.node} is down, its link is down, or the two are not on one network.`,
+      remedy: { text: `Check the power, the link and the VLAN of ${owner.node}.` },
+    })
+  },
+}
+
+export const tunnelChecks: readonly Check[] = [mismatch, vtepMac, tunnelSource, fdb]
+export const underlayChecks: readonly Check[] = [nodeUnreachable]
