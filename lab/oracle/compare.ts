@@ -19,9 +19,20 @@ export interface Prediction {
   readonly freeDestinationPort: boolean
 }
 
-export type Judgement = { readonly kind: 'agree' } | { readonly kind: 'unknown' } | { readonly kind: 'disagree'; readonly why: string }
+export type Judgement =
+  | { readonly kind: 'agree' }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'disagree'; readonly why: string }
 
-const lines = (sets: readonly ReadonlySet<number>[]) => sets.map((s, i) => [...s].sort((a, b) => a - b).map((l) => `r${i}:${l}`).join(' ')).join(' ')
+const lines = (sets: readonly ReadonlySet<number>[]) =>
+  sets
+    .map((s, i) =>
+      [...s]
+        .sort((a, b) => a - b)
+        .map((l) => `r${i}:${l}`)
+        .join(' '),
+    )
+    .join(' ')
 
 /** Why this prediction is not what the kernel did; null when it is. */
 function mismatch(p: Prediction, k: KernelResult): string | null {
@@ -42,7 +53,8 @@ function mismatch(p: Prediction, k: KernelResult): string | null {
 /** Agreement means: the kernel's result is among the outcomes we give a chance. */
 export function judge(predictions: readonly Prediction[], kernel: KernelResult): Judgement {
   const total = predictions.reduce((sum, p) => sum + p.probability, 0)
-  if (predictions.length === 0 || Math.abs(total - 1) > 1e-6) return { kind: 'disagree', why: `probabilities add up to ${total}` }
+  if (predictions.length === 0 || Math.abs(total - 1) > 1e-6)
+    return { kind: 'disagree', why: `probabilities add up to ${total}` }
   const decided = predictions.filter((p) => p.verdict !== 'unknown')
   const reasons = decided.map((p) => mismatch(p, kernel))
   if (reasons.includes(null)) return { kind: 'agree' }

@@ -118,7 +118,10 @@ function otherMatch(rand: Random, probe: Probe, spot: Spot): string {
         : `ip6 hoplimit ${rand.pick(['64', '> 60', '< 64', '!= 63'])}`,
     ],
     [4, `${l3(spot.family)} dscp ${op(rand)}${rand.pick(['af11', 'ef', 'cs0', '{ ef, af11 }'])}`],
-    [spot.tableFamily === 'inet' ? 5 : 0, `meta nfproto ${rand.pick([v4 ? 'ipv4' : 'ipv6', v4 ? '!= ipv6' : '!= ipv4'])}`],
+    [
+      spot.tableFamily === 'inet' ? 5 : 0,
+      `meta nfproto ${rand.pick([v4 ? 'ipv4' : 'ipv6', v4 ? '!= ipv6' : '!= ipv4'])}`,
+    ],
     [5, rand.pick(['numgen random mod 2 0', 'numgen random mod 3 < 1', 'numgen inc mod 2 0'])],
     [2, 'meta pkttype host'],
     [1, 'limit rate 10/second'],
@@ -153,10 +156,7 @@ function verdictTarget(rand: Random, spot: Spot, later: readonly string[], probe
     options.push(
       [18, `jump ${a}`],
       [6, `goto ${a}`],
-      [
-        8,
-        `${l} daddr vmap { ${probe.dst} : jump ${a}, ${other} : ${rand.pick(['accept', 'return', 'continue'])} }`,
-      ],
+      [8, `${l} daddr vmap { ${probe.dst} : jump ${a}, ${other} : ${rand.pick(['accept', 'return', 'continue'])} }`],
       [6, `meta l4proto . th dport vmap { tcp . ${probe.dport || 80} : goto ${a}, udp . 53 : jump ${b} }`],
       [5, `numgen random mod 2 vmap { 0 : jump ${a}, 1 : ${rand.chance(0.5) ? `goto ${b}` : 'continue'} }`],
       [5, `${l} daddr . meta l4proto . th dport vmap @services`],
