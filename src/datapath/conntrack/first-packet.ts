@@ -8,17 +8,7 @@ export type FirstPacket = 'new' | 'invalid' | 'untracked' | 'icmp-error'
 const { fin, syn, rst, ack, urg, psh, ece, cwr } = TCP_FLAGS
 
 /** Flag combinations conntrack accepts, PSH, ECE and CWR aside (`tcp_valid_flags`, nf_conntrack_proto_tcp.c). */
-const VALID_FLAGS = new Set([
-  syn,
-  syn | urg,
-  syn | ack,
-  rst,
-  rst | ack,
-  fin | ack,
-  fin | ack | urg,
-  ack,
-  ack | urg,
-])
+const VALID_FLAGS = new Set([syn, syn | urg, syn | ack, rst, rst | ack, fin | ack, fin | ack | urg, ack, ack | urg])
 
 /** True when conntrack calls the TCP flags malformed (`tcp_error`): the packet is invalid even on a known connection. */
 export function malformedTcp(packet: Packet): boolean {

@@ -51,5 +51,7 @@ export function tupleTaken(table: readonly ConntrackEntry[], tuple: Tuple, zone:
 export function isReplyMessage(packet: Packet): boolean {
   const type = packet.icmp?.type
   if (type === undefined || !isIcmp(packet.protocol)) return false
-  return packet.protocol === ICMP ? type === 0 || type === 14 || type === 16 || type === 18 : type === 129 || type === 140
+  return packet.protocol === ICMP
+    ? type === 0 || type === 14 || type === 16 || type === 18
+    : type === 129 || type === 140
 }

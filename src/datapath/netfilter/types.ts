@@ -78,7 +78,7 @@ export interface Passage {
 
 /** Side effects of rules that later rules of the same packet can read. */
 export interface Memory {
-  /** xt_recent lists this packet was put on: `NAME src|dst ADDRESS` → times. */
+  /** xt_recent lists this packet was put on: `NAME ADDRESS` → times. */
   readonly recent: ReadonlyMap<string, number>
   /** Sets and fields that were written in a way that is not followed: reading one is undecidable. */
   readonly touched: ReadonlySet<string>

@@ -1,0 +1,170 @@
+/**
+ * Which rules of a long chain a packet can match at all. A Service cluster has chains of ten thousand rules that differ in
+ * one exact address or port; visiting them in turn is what makes the kernel slow, and us too.
+ */
+import { type Ip, maskOf } from '../../base/ip.ts'
+import type { Match, Rule } from '../../model/ruleset.ts'
+import type { Run, Walk } from './walk.ts'
+
+type Positions = number[]
+
+export interface ChainIndex {
+  readonly dst: ReadonlyMap<string | number, Positions>
+  readonly src: ReadonlyMap<string | number, Positions>
+  readonly in: ReadonlyMap<string, Positions>
+  readonly out: ReadonlyMap<string, Positions>
+  readonly dport: ReadonlyMap<number, Positions>
+  /** Rules keyed by link or port, all of them, for packets whose link or port is not known. */
+  readonly allIn: Positions
+  readonly allOut: Positions
+  readonly allDport: Positions
+  readonly rest: Positions
+}
+
+/** Shorter chains are walked. */
+const WORTH_IT = 16
+
+const indexes = new WeakMap<readonly Rule[], ChainIndex>()
+
+export function chainIndex(rules: readonly Rule[]): ChainIndex | null {
+  if (rules.length <= WORTH_IT) return null
+  const known = indexes.get(rules)
+  if (known) return known
+  const index = build(rules)
+  indexes.set(rules, index)
+  return index
+}
+
+const ipKey = (ip: Ip) => (ip.family === 4 ? ip.d : `${ip.a}:${ip.b}:${ip.c}:${ip.d}`)
+
+function build(rules: readonly Rule[]): ChainIndex {
+  const dst = new Map<string | number, Positions>()
+  const src = new Map<string | number, Positions>()
+  const inLinks = new Map<string, Positions>()
+  const outLinks = new Map<string, Positions>()
+  const dport = new Map<number, Positions>()
+  const allIn: Positions = []
+  const allOut: Positions = []
+  const allDport: Positions = []
+  const rest: Positions = []
+  rules.forEach((rule, i) => {
+    const keys = keysOf(rule)
+    if (keys.dst) add(dst, ipKey(keys.dst), i)
+    else if (keys.src) add(src, ipKey(keys.src), i)
+    else if (keys.in !== undefined) {
+      add(inLinks, keys.in, i)
+      allIn.push(i)
+    } else if (keys.out !== undefined) {
+      add(outLinks, keys.out, i)
+      allOut.push(i)
+    } else if (keys.dport !== undefined) {
+      add(dport, keys.dport, i)
+      allDport.push(i)
+    } else rest.push(i)
+  })
+  return { dst, src, in: inLinks, out: outLinks, dport, allIn, allOut, allDport, rest }
+}
+
+function add<K>(map: Map<K, Positions>, key: K, i: number): void {
+  const list = map.get(key)
+  if (list) list.push(i)
+  else map.set(key, [i])
+}
+
+interface Keys {
+  dst?: Ip
+  src?: Ip
+  in?: string
+  out?: string
+  dport?: number
+}
+
+/** Exact conditions among the matches before the first part that does something. */
+function keysOf(rule: Rule): Keys {
+  const keys: Keys = {}
+  for (const part of rule.parts) {
+    switch (part.kind) {
+      case 'address':
+        if (!part.negate && isFull(part)) {
+          if (part.side === 'dst') keys.dst ??= part.addr
+          else keys.src ??= part.addr
+        }
+        break
+      case 'port':
+        if (
+          part.side === 'dst' &&
+          !part.negate &&
+          part.ranges.length === 1 &&
+          part.ranges[0]![0] === part.ranges[0]![1]
+        )
+          keys.dport ??= part.ranges[0]![0]
+        break
+      case 'link':
+        if (!part.negate && !part.wildcard) {
+          if (part.side === 'in') keys.in ??= part.name
+          else keys.out ??= part.name
+        }
+        break
+      // These remember something or act: what follows them must not decide whether they are visited.
+      case 'recent':
+      case 'nth':
+      case 'verdict':
+      case 'vmap':
+      case 'reject':
+      case 'nat':
+      case 'masquerade':
+      case 'redirect':
+      case 'netmap':
+      case 'setMark':
+      case 'copyMark':
+      case 'set':
+      case 'notrack':
+      case 'ctZone':
+      case 'ttl':
+      case 'dscp':
+      case 'mss':
+      case 'tproxy':
+      case 'setUpdate':
+        return keys
+      case 'opaque':
+        if (part.what === 'statement') return keys
+        break
+      default:
+        break
+    }
+  }
+  return keys
+}
+
+function isFull(part: Extract<Match, { kind: 'address' }>): boolean {
+  const full = maskOf(part.addr.family, part.addr.family === 4 ? 32 : 128)
+  const { mask } = part
+  return mask.d === full.d && mask.c === full.c && mask.b === full.b && mask.a === full.a
+}
+
+/** Position of the first rule at or after `from` that the packet may match; `end` when there is none. */
+export function nextCandidate(index: ChainIndex, run: Run, walk: Walk, from: number, end: number): number {
+  const p = walk.packet
+  let best = atLeast(index.rest, from, end)
+  if (index.dst.size) best = Math.min(best, atLeast(index.dst.get(ipKey(p.dst)), from, best))
+  if (index.src.size) best = Math.min(best, atLeast(index.src.get(ipKey(p.src)), from, best))
+  if (index.allIn.length)
+    best = Math.min(best, atLeast(run.in?.unknown ? index.allIn : index.in.get(run.in?.name ?? ''), from, best))
+  if (index.allOut.length)
+    best = Math.min(best, atLeast(run.out?.unknown ? index.allOut : index.out.get(run.out?.name ?? ''), from, best))
+  if (index.allDport.length)
+    best = Math.min(best, atLeast(p.dport < 0 ? index.allDport : index.dport.get(p.dport), from, best))
+  return best
+}
+
+function atLeast(list: Positions | undefined, from: number, otherwise: number): number {
+  if (!list) return otherwise
+  let low = 0
+  let high = list.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (list[middle]! < from) low = middle + 1
+    else high = middle
+  }
+  return low < list.length ? list[low]! : otherwise
+}

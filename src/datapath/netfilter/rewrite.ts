@@ -1,0 +1,96 @@
+/** Statements that change the packet, its connection or what is remembered of it, and let it go on. */
+import { hasPorts } from '../../base/protocol.ts'
+import type { Packet } from '../../model/packet.ts'
+import type { Field, Statement, Value } from '../../model/ruleset.ts'
+import { isIp } from './got.ts'
+import { touch, type Walk } from './walk.ts'
+
+export function setPacketMark(walk: Walk, mark: number): void {
+  if (walk.packet.mark !== mark >>> 0) walk.packet = { ...walk.packet, mark: mark >>> 0 }
+}
+
+/** Without a connection there is nothing to mark and the rule goes on. */
+export function setConnectionMark(walk: Walk, mark: number): void {
+  const c = walk.connection
+  if (c === null || c.entry.mark === mark >>> 0) return
+  walk.connection = { ...c, entry: { ...c.entry, mark: mark >>> 0 } }
+}
+
+/** xt_CONNMARK save and restore: `to = (to & ~toMask) ^ (from & fromMask)`. */
+export function copyMark(walk: Walk, s: Extract<Statement, { kind: 'copyMark' }>): void {
+  const c = walk.connection
+  if (c === null) return
+  if (s.to === 'packet') setPacketMark(walk, (walk.packet.mark & ~s.toMask) ^ (c.entry.mark & s.fromMask))
+  else setConnectionMark(walk, (c.entry.mark & ~s.toMask) ^ (walk.packet.mark & s.fromMask))
+}
+
+/** xt_TTL, xt_HL: clamped to 0–255. */
+export function setTtl(walk: Walk, s: Extract<Statement, { kind: 'ttl' }>): void {
+  const old = walk.packet.ttl
+  if (old < 0 && s.op !== 'set') return
+  const ttl = s.op === 'set' ? s.value : s.op === 'inc' ? Math.min(255, old + s.value) : Math.max(0, old - s.value)
+  if (ttl !== old) walk.packet = { ...walk.packet, ttl }
+}
+
+/**
+ * nft `FIELD set VALUE`. False when the field cannot be written to in a way we can follow; fields that nothing later can
+ * act on are accepted and remembered as rewritten.
+ */
+export function setField(walk: Walk, field: Field, value: Value): boolean {
+  const change = (part: Partial<Packet>) => {
+    walk.packet = { ...walk.packet, ...part }
+    return true
+  }
+  if (typeof value === 'number') {
+    switch (field) {
+      case 'meta.mark':
+        setPacketMark(walk, value)
+        return true
+      case 'ct.mark':
+        setConnectionMark(walk, value)
+        return true
+      case 'ip.ttl':
+      case 'ip6.hoplimit':
+        return change({ ttl: value & 255 })
+      case 'ip.dscp':
+      case 'ip6.dscp':
+        return change({ dscp: value & 63 })
+      case 'ct.zone':
+        if (walk.connection === null) walk.zone = value
+        return true
+      case 'th.sport':
+      case 'tcp.sport':
+      case 'udp.sport':
+      case 'sctp.sport':
+        return hasPorts(walk.packet.protocol) && change({ sport: value & 0xffff })
+      case 'th.dport':
+      case 'tcp.dport':
+      case 'udp.dport':
+      case 'sctp.dport':
+        return hasPorts(walk.packet.protocol) && change({ dport: value & 0xffff })
+      default:
+        break
+    }
+  }
+  if (isIp(value) && value.family === walk.packet.src.family) {
+    if (field === 'ip.saddr' || field === 'ip6.saddr') return change({ src: value })
+    if (field === 'ip.daddr' || field === 'ip6.daddr') return change({ dst: value })
+  }
+  switch (field) {
+    case 'meta.priority':
+    case 'meta.pkttype':
+    case 'meta.cgroup':
+    case 'ct.label':
+    case 'ct.helper':
+    case 'ip.ecn':
+    case 'ip6.ecn':
+    case 'ip6.flowlabel':
+    case 'ip.id':
+    case 'ip.frag-off':
+    case 'tcp.window':
+      touch(walk, field)
+      return true
+    default:
+      return false
+  }
+}
