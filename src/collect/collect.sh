@@ -3,7 +3,7 @@
 #
 #   ssh root@node sh -s < collect.sh > node.tar        (then: netwhy why … --snapshot node.tar)
 #   sh -s -- [--node NAME] [--scope machine|netns] [--pod NS/NAME=netns:NAME|pid:PID]… [--no-pods]
-#            [--timeout SECONDS] < collect.sh
+#            [--timeout SECONDS] [--command-timeout SECONDS] < collect.sh
 #
 # --scope netns: the node is a network namespace of a shared machine, so files and logs of the machine are not its own.
 # Plain POSIX sh (dash, busybox ash, bash --posix). Needs cat, find, grep, awk, tar, mktemp, rm, mkdir; the rest is used
@@ -309,11 +309,10 @@ find_pods() {
     done
   fi
   if [ ! -s "$W/names" ]; then runtime_names >>"$W/names" 2>"$OUT/node/pods.tsv.stderr"; fi
-  grep -sHE 'pod[0-9a-f]{8}[-_][0-9a-f]{4}[-_]|pod[0-9a-f]{32}' /proc/[0-9]*/cgroup 2>/dev/null | awk '
-    { split($0, f, "/"); pid = f[3]
-      if (match($0, /pod[0-9a-f]{8}[-_][0-9a-f-_]{27}/) || match($0, /pod[0-9a-f][0-9a-f-_]*/)) {
-        uid = substr($0, RSTART + 3, RLENGTH - 3); gsub(/_/, "-", uid)
-        if (n[uid]++ < 8) print uid, pid } }' >"$W/pids"
+  # …/pod1234abcd-…/… (cgroupfs) or …-pod1234abcd_….slice/… (systemd); static pods have a hash of 32 digits for a UID.
+  grep -sH 'pod' /proc/[0-9]*/cgroup 2>/dev/null |
+    sed -n 's#^/proc/\([0-9]*\)/cgroup:.*pod\([0-9a-f][-_0-9a-f]\{31,35\}\)\([./].*\)\{0,1\}$#\2 \1#p' |
+    awk '{ gsub(/_/, "-", $1); if (n[$1]++ < 8) print $1, $2 }' >"$W/pids"
   while read -r uid pid; do
     ino=$(inode_of "$pid")
     [ -n "$ino" ] && [ "$ino" != "$own" ] && [ "$ino" != "$one" ] && echo "$uid $pid $ino"
@@ -429,7 +428,7 @@ collect_machine() {
 }
 
 main() {
-  NODE='' SCOPE=machine PODS=yes SECONDS_LIMIT=60 PODSPEC=''
+  NODE='' SCOPE=machine PODS=yes SECONDS_LIMIT=60 COMMAND_LIMIT=15 PODSPEC=''
   nl='
 '
   while [ $# -gt 0 ]; do
@@ -437,6 +436,7 @@ main() {
       --node) NODE=$2 && shift 2 ;;
       --scope) SCOPE=$2 && shift 2 ;;
       --timeout) SECONDS_LIMIT=$2 && shift 2 ;;
+      --command-timeout) COMMAND_LIMIT=$2 && shift 2 ;;
       --pod) PODSPEC=$PODSPEC$2$nl && shift 2 ;;
       --no-pods) PODS=no && shift ;;
       *) echo "collect.sh: unknown argument: $1" >&2 && exit 2 ;;
@@ -444,7 +444,9 @@ main() {
   done
   [ -n "$NODE" ] || NODE=$(uname -n)
   case $NODE in '' | .* | *[!A-Za-z0-9._-]*) echo "collect.sh: not a node name: $NODE" >&2 && exit 2 ;; esac
-  case $SECONDS_LIMIT in '' | *[!0-9]*) echo "collect.sh: --timeout needs seconds" >&2 && exit 2 ;; esac
+  for n in "$SECONDS_LIMIT" "$COMMAND_LIMIT"; do
+    case $n in '' | *[!0-9]*) echo "collect.sh: a time limit is in seconds" >&2 && exit 2 ;; esac
+  done
   PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin:/opt/bin
   LC_ALL=C
   export PATH LC_ALL
@@ -457,9 +459,11 @@ main() {
   JOBS=
   # shellcheck disable=SC2086
   trap 'trap "" HUP INT TERM; [ -z "$JOBS" ] || { kill $JOBS; wait; } 2>/dev/null; cd /; rm -rf "$W"' EXIT
-  trap 'exit 129' HUP
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
+  # Stopped: what the background shells are running goes too, when this shell leads its process group.
+  for s in 'HUP 129' 'INT 130' 'TERM 143'; do
+    # shellcheck disable=SC2064
+    trap "trap '' HUP INT TERM; kill -s TERM -- -$$ 2>/dev/null; exit ${s#* }" "${s% *}"
+  done
 
   OUT=$W/out/$NODE
   mkdir -p "$OUT/node"
@@ -467,8 +471,10 @@ main() {
   # No single command may hang the whole: coreutils timeout, busybox timeout, or none.
   T=
   if timeout --foreground -k 1 5 true 2>/dev/null; then
-    T='timeout --foreground -k 1 15'
-  elif timeout 5 true 2>/dev/null; then T='timeout 15'; fi
+    T="timeout --foreground -k 1 $COMMAND_LIMIT"
+  elif timeout 5 true 2>/dev/null; then
+    T="timeout $COMMAND_LIMIT"
+  fi
   read -r up rest </proc/uptime
   DEADLINE=$(((${up%.*} + SECONDS_LIMIT) * 100))
   LIMIT_BLOCKS=131072
