@@ -77,11 +77,11 @@ export function readField(run: Run, walk: Walk, field: Field): Certain {
       return v4 ? BREAK : p.dscp
     // ECN and the rest of the header as an ordinary sender leaves them: not-ECT, no options, no fragment.
     case 'ip.ecn':
-      return v4 ? 0 : BREAK
+      return v4 ? walk.memory.ecn : BREAK
     case 'ip6.ecn':
-      return v4 ? BREAK : 0
+      return v4 ? BREAK : walk.memory.ecn
     case 'ip.tos':
-      return v4 ? p.dscp << 2 : BREAK
+      return v4 ? (p.dscp << 2) | walk.memory.ecn : BREAK
     case 'ip.version':
       return v4 ? 4 : BREAK
     case 'ip6.version':

@@ -62,7 +62,7 @@ function runStages(
     if (live.length === 0) break
     switch (stage.kind) {
       case 'conntrack':
-        live = live.filter((walk) => track(run, walk))
+        if (!passage.invalid) live = live.filter((walk) => track(run, walk))
         break
       case 'chain':
         live = runBase(run, stage.place, live)

@@ -5,7 +5,7 @@
  * that are equal in both are one, because it does not matter which world it is. What differs to the end is unknown.
  */
 import type { Connection } from './types.ts'
-import { type End, type EndVerdict, type HitNode, MAX_BRANCHES, type Walk } from './walk.ts'
+import { type End, type EndVerdict, type HitNode, MAX_BRANCHES, NO_MEMORY, type Walk } from './walk.ts'
 
 /** Alternatives of one fate beyond which different rule histories are no longer told apart. */
 const MAX_HISTORIES = 256
@@ -14,8 +14,9 @@ const CLOSE = 1e-9
 /** A text equal for alternatives that nothing later can tell apart. */
 export function contentKey(w: Walk): string {
   const p = w.packet
+  const m = w.memory
   const memory =
-    w.memory.recent.size || w.memory.touched.size ? `${[...w.memory.recent]}/${[...w.memory.touched].sort()}` : ''
+    m === NO_MEMORY ? '' : `${[...m.recent]}/${[...m.touched].sort()}/${m.ecn}/${m.drawn.sport}/${m.drawn.dport}`
   return `${p.src.a},${p.src.b},${p.src.c},${p.src.d},${p.sport}>${p.dst.a},${p.dst.b},${p.dst.c},${p.dst.d},${p.dport} ${p.protocol} ${p.mark} ${p.ttl} ${p.dscp} ${p.icmp?.id} ${w.untracked} ${w.zone} ${w.masqueraded} ${connectionKey(w.connection)} ${memory}`
 }
 

@@ -192,8 +192,12 @@ export function settle(run: Run, walk: Walk, range: NatRange | null): void {
   if (c === null) return
   const manip = manipOf(run.hook)
   const current = invert(c.entry.reply)
-  const { tuple } = uniqueTuple(current, manip, range ?? NO_RANGE, run.conntrack, c.entry.zone)
+  const { tuple, drawn } = uniqueTuple(current, manip, range ?? NO_RANGE, run.conntrack, c.entry.zone)
   const entry = tuple === current ? c.entry : withTranslated(c.entry, tuple)
+  if (drawn) {
+    const ports = walk.memory.drawn
+    walk.memory = { ...walk.memory, drawn: manip === 'src' ? { ...ports, sport: true } : { ...ports, dport: true } }
+  }
   walk.connection = { ...c, entry, settled: { ...c.settled, [manip]: true } }
 }
 

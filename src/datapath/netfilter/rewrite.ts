@@ -55,6 +55,10 @@ export function setField(walk: Walk, field: Field, value: Value): boolean {
       case 'ip.dscp':
       case 'ip6.dscp':
         return change({ dscp: value & 63 })
+      case 'ip.ecn':
+      case 'ip6.ecn':
+        walk.memory = { ...walk.memory, ecn: value & 3 }
+        return true
       case 'ct.zone':
         if (walk.connection === null) walk.zone = value
         return true
@@ -82,8 +86,6 @@ export function setField(walk: Walk, field: Field, value: Value): boolean {
     case 'meta.cgroup':
     case 'ct.label':
     case 'ct.helper':
-    case 'ip.ecn':
-    case 'ip6.ecn':
     case 'ip6.flowlabel':
     case 'ip.id':
     case 'ip.frag-off':

@@ -65,6 +65,8 @@ export interface Passage {
   readonly connection: Connection | null
   /** True after NOTRACK. */
   readonly untracked: boolean
+  /** Conntrack has found the packet invalid, or is to be taken to: it is not asked again. */
+  readonly invalid?: boolean
   readonly in: LinkView | null
   readonly out: LinkView | null
   /** Bridge ports below, when the packet crosses a bridge (xt_physdev). */
@@ -82,6 +84,10 @@ export interface Memory {
   readonly recent: ReadonlyMap<string, number>
   /** Sets and fields that were written in a way that is not followed: reading one is undecidable. */
   readonly touched: ReadonlySet<string>
+  /** The two ECN bits as rules left them; a sender leaves them 0. */
+  readonly ecn: number
+  /** Ports that NAT drew at random: the packet shows one of many possible. */
+  readonly drawn: { readonly sport: boolean; readonly dport: boolean }
 }
 
 /** A rule that matched. */

@@ -77,7 +77,12 @@ export interface Run {
   why: string
 }
 
-export const NO_MEMORY: Memory = { recent: new Map(), touched: new Set() }
+export const NO_MEMORY: Memory = {
+  recent: new Map(),
+  touched: new Set(),
+  ecn: 0,
+  drawn: { sport: false, dport: false },
+}
 
 /** Alternatives of one hook beyond which the answer is unknown. */
 export const MAX_BRANCHES = 4096
