@@ -1,0 +1,110 @@
+/** Finding the blocks of a ruleset text by their braces, without looking inside: what makes lazy parsing possible. */
+
+/** Where a block's inside begins and ends, and the 1-based line it begins on. */
+export interface Body {
+  readonly from: number
+  readonly to: number
+  readonly line: number
+}
+
+/** One statement up to its line end or semicolon; `body` is the inside of its first brace block. */
+export interface RawStatement {
+  readonly from: number
+  readonly to: number
+  readonly line: number
+  readonly body?: Body
+}
+
+/** Offset after the brace that closes the block whose inside begins at `at` (or `to`, when none does), and its line. */
+export function skipBlock(
+  text: string,
+  at: number,
+  to: number,
+  line: number,
+): { at: number; line: number; closed: boolean } {
+  let depth = 1
+  let n = line
+  for (let i = at; i < to; i++) {
+    const c = text.charCodeAt(i)
+    if (c > 125) continue
+    if (c === 10) n++
+    else if (c === 123) depth++
+    else if (c === 125) {
+      if (--depth === 0) return { at: i + 1, line: n, closed: true }
+    } else if (c === 34) i = stringEnd(text, i, to)
+    else if (c === 35) i = lineEnd(text, i, to) - 1
+  }
+  return { at: to, line: n, closed: false }
+}
+
+/** Offset of the closing quote, or of the last character of the line when it is missing. */
+function stringEnd(text: string, at: number, to: number): number {
+  for (let i = at + 1; i < to; i++) {
+    const c = text.charCodeAt(i)
+    if (c === 34) return i
+    if (c === 10) return i - 1
+  }
+  return to - 1
+}
+
+function lineEnd(text: string, at: number, to: number): number {
+  const end = text.indexOf('\n', at)
+  return end < 0 || end > to ? to : end
+}
+
+/** Words that open a block which needs no line end after its closing brace. */
+const BLOCK = /^(?:(?:add|create)\s+)?(?:table|chain|set|map|flowtable|counter|quota|limit|secmark|synproxy|ct\s)/
+
+/**
+ * Cuts `text[from, to)` into statements. Calls `damaged` with the line of a block that is never closed, or of a closing
+ * brace that closes nothing.
+ */
+export function splitStatements(
+  text: string,
+  from: number,
+  to: number,
+  line: number,
+  damaged: (line: number, what: string) => void,
+): RawStatement[] {
+  const out: RawStatement[] = []
+  let start = -1
+  let startLine = line
+  let n = line
+  let body: Body | undefined
+  const finish = (end: number) => {
+    if (start >= 0) out.push({ from: start, to: end, line: startLine, ...(body ? { body } : {}) })
+    start = -1
+    body = undefined
+  }
+  for (let i = from; i < to; i++) {
+    const c = text.charCodeAt(i)
+    if (c === 10) {
+      if (text.charCodeAt(i - 1) !== 92) finish(i)
+      n++
+    } else if (c === 59) finish(i)
+    else if (c === 35) i = lineEnd(text, i, to) - 1
+    else if (c === 32 || c === 9 || c === 13) {
+      // Blanks neither begin nor end a statement.
+    } else if (c === 125) {
+      finish(i)
+      damaged(n, 'a closing brace that closes nothing')
+    } else {
+      if (start < 0) {
+        start = i
+        startLine = n
+      }
+      if (c === 34) i = stringEnd(text, i, to)
+      else if (c === 123) {
+        const end = skipBlock(text, i + 1, to, n)
+        if (!end.closed) damaged(n, 'a block that is not closed: the text is cut short or damaged')
+        if (!body) body = { from: i + 1, to: end.closed ? end.at - 1 : end.at, line: n }
+        const whole = BLOCK.test(text.slice(start, Math.min(i, start + 40)))
+        n = end.line
+        i = end.at - 1
+        if (whole) finish(end.at)
+      }
+    }
+  }
+  finish(to)
+  return out
+}

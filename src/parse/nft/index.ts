@@ -1,0 +1,2 @@
+/** nftables rulesets, in both spellings `nft` prints. */
+export { parseNftText } from './text.ts'
