@@ -1,0 +1,89 @@
+/** Which processes are the lab's, told by what the kernel says of them, never by a remembered number alone. */
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { LabPlace } from './plan.ts'
+
+const NETNS = '/run/netns'
+
+/** Names of the existing namespaces that carry the lab's prefix. */
+export function labNetns(place: LabPlace): string[] {
+  try {
+    return readdirSync(NETNS).filter((n) => n.startsWith(place.prefix))
+  } catch {
+    return []
+  }
+}
+
+/** This process and those above it: a lab command run inside the lab must not end itself. */
+function ownLine(): Set<number> {
+  const out = new Set<number>()
+  for (let pid = process.pid; pid > 0 && !out.has(pid); ) {
+    out.add(pid)
+    try {
+      // proc_pid_stat(5): the parent is the second field after the parenthesised name, which may itself hold parentheses.
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      pid = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+    } catch {
+      break
+    }
+  }
+  return out
+}
+
+function allPids(): number[] {
+  return readdirSync('/proc')
+    .filter((n) => /^\d+$/.test(n))
+    .map(Number)
+}
+
+function arguments_(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch {
+    return []
+  }
+}
+
+/** Processes inside one of the given namespaces, by the identity of the namespace (namespaces(7)). */
+export function pidsInside(netns: readonly string[]): number[] {
+  const inodes = new Set<number>()
+  for (const name of netns) {
+    try {
+      inodes.add(statSync(join(NETNS, name)).ino)
+    } catch {
+      // Gone meanwhile: nobody is inside.
+    }
+  }
+  return allPids().filter((pid) => {
+    try {
+      return inodes.has(statSync(`/proc/${pid}/ns/net`).ino)
+    } catch {
+      return false
+    }
+  })
+}
+
+/** The servers started from a spec file of this lab, or about to be: `ip netns exec … lab-server.js DIR/servers/NAME.json`. */
+export function serverPids(place: LabPlace, name?: string): number[] {
+  const wanted = join(place.dir, 'servers', name === undefined ? '' : `${name}.json`)
+  return allPids().filter((pid) =>
+    arguments_(pid).some((a) => (name === undefined ? a.startsWith(wanted) : a === wanted)),
+  )
+}
+
+/** Every process of the lab: its servers, and whatever runs in its namespaces. Never this process or its ancestors. */
+export function labPids(place: LabPlace): number[] {
+  const own = ownLine()
+  return [...new Set([...serverPids(place), ...pidsInside(labNetns(place))])].filter((pid) => !own.has(pid))
+}
+
+/** Sends SIGKILL; a process that is gone already is fine. */
+export function kill(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch (e) {
+      if ((e as NodeJS.ErrnoException).code !== 'ESRCH') throw e
+    }
+  }
+}
