@@ -19,6 +19,9 @@ O=$OUT/$D
 mkdir -p "$O"
 # An artefact over the limit is cut short by SIGXFSZ (exit code 153) instead of filling the disk.
 ulimit -c 0 2>/dev/null
+# In the background and waited for: only so does a shell act on a signal while a command runs.
+child=
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null; exit 143' TERM
 ulimit -f "$LIMIT_BLOCKS" 2>/dev/null
 
 now() { # seconds and centiseconds since boot, without starting a process
@@ -41,7 +44,9 @@ run() { # ARTEFACT COMMAND…
     return 124
   fi
   printf '%s\n' "$a" >"$INDEX.now"
-  $EACH "$@" >"$O/$a" 2>"$O/$a.stderr" </dev/null
+  $EACH "$@" >"$O/$a" 2>"$O/$a.stderr" </dev/null &
+  child=$!
+  wait $child
   rc=$?
   now
   [ $rc -eq 0 ] || [ -s "$O/$a" ] || rm -f "$O/$a"
@@ -255,12 +260,13 @@ file_of() { # PID PATH-BELOW-ITS-ROOT → prints a path that is safe to read, or
   [ -L "$r/etc" ] || [ -L "$r$2" ] || [ ! -f "$r$2" ] || printf '%s' "$r$2"
 }
 
-enter() { # KIND NAME-OR-PID COMMAND…
+enter() { # KIND NAME-OR-PID COMMAND… (does not return)
   entry=$1 target=$2
   shift 2
+  # timeout(1) leads a process group of its own: the limit stops the whole pod.
   case $entry in
-    netns) if has nsenter; then $T nsenter --net="$(netns_path "$target")" "$@"; else $T ip netns exec "$target" "$@"; fi ;;
-    pid) $T nsenter --net="/proc/$target/ns/net" "$@" ;;
+    netns) if has nsenter; then exec $T nsenter --net="$(netns_path "$target")" "$@"; else exec $T ip netns exec "$target" "$@"; fi ;;
+    pid) exec $T nsenter --net="/proc/$target/ns/net" "$@" ;;
   esac
 }
 netns_path() { if [ -e "/run/netns/$1" ]; then echo "/run/netns/$1"; else echo "/var/run/netns/$1"; fi; }
@@ -278,7 +284,9 @@ collect_pod() { # FOLDER KIND WHERE INDEX
   # One time limit around the whole pod: it saves a process per command, which 110 pods feel.
   EACH=''
   export RESOLV_CONF HOSTS NETNS_NAME EACH
-  enter "$2" "$3" sh "$W/inner.sh" pod "$1" "$4" </dev/null >"$4.said" 2>&1
+  enter "$2" "$3" sh "$W/inner.sh" pod "$1" "$4" </dev/null >"$4.said" 2>&1 &
+  child=$!
+  wait $child
   rc=$?
   # Out of time: the artefact that was being read is incomplete.
   if [ $rc -ge 124 ] && [ -s "$4.now" ]; then
@@ -362,7 +370,9 @@ keep() { # PATH SOURCE-FILE: a file, when it is there
 note() { # PATH COMMAND…
   p=$1
   shift
-  $T "$@" </dev/null >"$OUT/node/$p" 2>"$OUT/node/$p.stderr"
+  $T "$@" </dev/null >"$OUT/node/$p" 2>"$OUT/node/$p.stderr" &
+  child=$!
+  wait $child
   rc=$?
   [ $rc -eq 0 ] || [ -s "$OUT/node/$p" ] || rm -f "$OUT/node/$p"
   printf 'node/%s\t%s\t0.00\t%s\n' "$p" $rc "$*" >>"$W/index"
@@ -427,6 +437,13 @@ collect_machine() {
   fi
 }
 
+# A background shell of ours that is told to stop tells what it is waiting for.
+pass_on_term() {
+  trap - EXIT HUP INT
+  child=
+  trap '[ -z "$child" ] || kill "$child" 2>/dev/null; exit 143' TERM
+}
+
 main() {
   NODE='' SCOPE=machine PODS=yes SECONDS_LIMIT=60 COMMAND_LIMIT=15 PODSPEC=''
   nl='
@@ -459,19 +476,17 @@ main() {
   JOBS=
   # shellcheck disable=SC2086
   trap 'trap "" HUP INT TERM; [ -z "$JOBS" ] || { kill $JOBS; wait; } 2>/dev/null; cd /; rm -rf "$W"' EXIT
-  # Stopped: what the background shells are running goes too, when this shell leads its process group.
-  for s in 'HUP 129' 'INT 130' 'TERM 143'; do
-    # shellcheck disable=SC2064
-    trap "trap '' HUP INT TERM; kill -s TERM -- -$$ 2>/dev/null; exit ${s#* }" "${s% *}"
-  done
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
 
   OUT=$W/out/$NODE
   mkdir -p "$OUT/node"
   write_inner
   # No single command may hang the whole: coreutils timeout, busybox timeout, or none.
   T=
-  if timeout --foreground -k 1 5 true 2>/dev/null; then
-    T="timeout --foreground -k 1 $COMMAND_LIMIT"
+  if timeout -k 1 5 true 2>/dev/null; then
+    T="timeout -k 1 $COMMAND_LIMIT"
   elif timeout 5 true 2>/dev/null; then
     T="timeout $COMMAND_LIMIT"
   fi
@@ -508,7 +523,7 @@ main() {
   uname -r >"$OUT/node/kernel-release.txt"
   printf 'node/kernel-release.txt\t0\t0.00\tuname -r\n' >>"$W/index"
   if [ "$SCOPE" = machine ]; then
-    collect_machine &
+    (pass_on_term && collect_machine) &
     JOBS="$JOBS $!"
   else
     note iptables-version.txt iptables -V
@@ -535,7 +550,7 @@ main() {
   while [ $i -lt "$workers" ]; do
     i=$((i + 1))
     (
-      trap - EXIT
+      pass_on_term
       turn=0
       while read -r folder kind where rest; do
         turn=$((turn % workers + 1))
