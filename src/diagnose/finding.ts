@@ -1,6 +1,7 @@
 import type { Evidence } from '../model/evidence.ts'
 import type { Finding, Remedy, Severity } from '../model/finding.ts'
 import type { Network } from '../model/network.ts'
+import type { Step } from '../model/trace.ts'
 import type { Diagnosis, Failure } from './inquiry.ts'
 
 /** Evidence is a proof, not an archive: more lines than this say no more. */
@@ -24,7 +25,7 @@ export function localName(netnsId: string, node: string): string {
 /** A diagnosis of `failure`, placed where the packet died unless `words.where` says otherwise. */
 export function diagnosis(failure: Failure, code: string, words: Words): Diagnosis {
   const { hop, step } = failure
-  const evidence = dedupe([...step.evidence, ...(words.evidence ?? []).filter((e) => e !== undefined)])
+  const evidence = dedupe([...decisive(step), ...(words.evidence ?? []).filter((e) => e !== undefined)])
   const finding: Finding = {
     code,
     severity: words.severity ?? 'error',
@@ -41,6 +42,13 @@ export function diagnosis(failure: Failure, code: string, words: Words): Diagnos
     ...(words.remedy ? { remedy: { ...words.remedy, verified: false } } : {}),
   }
   return words.edit ? { finding, edit: words.edit } : { finding }
+}
+
+/** The proof of a step: of a netfilter hook the rule that decided, not all that were passed. */
+export function decisive(step: Step): readonly Evidence[] {
+  if (step.kind !== 'netfilter' || step.rule === undefined) return step.evidence
+  const deciding = step.evidence.findLast((e) => e.text === step.rule)
+  return deciding ? [deciding] : step.evidence.slice(-1)
 }
 
 function dedupe(evidence: readonly Evidence[]): Evidence[] {

@@ -96,3 +96,9 @@ export interface Check {
   readonly name: string
   readonly explain: (failure: Failure, inquiry: Inquiry) => Diagnosis | null
 }
+
+/** Something seen beside the failing step. `hurts`: it spoils connections that the traces call reachable. */
+export interface StateFinding {
+  readonly finding: Finding
+  readonly hurts: boolean
+}

@@ -17,6 +17,8 @@ const SILENT: ReadonlySet<string> = new Set([
   'duplicate-address',
 ])
 
+const WRONG: ReadonlySet<string> = new Set(['neighbour-wrong-mac', 'wrong-destination-mac', 'duplicate-address'])
+
 /** Every MAC that some link of the collected network has for this address. */
 function macsOf(q: Inquiry, f: Failure, ip: Failure['step']['packet']['dst']): string[] {
   return holders(q.network, ip)
@@ -30,6 +32,8 @@ const wrongMac: Check = {
   explain(f, q) {
     if (f.cause !== 'neighbour-wrong-mac' && f.cause !== 'wrong-destination-mac' && f.cause !== 'duplicate-address')
       return null
+    const told = f.trace.hops.some((h) => h.steps.some((x) => x.cause !== undefined && WRONG.has(x.cause)))
+    if (!told) return null
     for (const hop of f.trace.hops.toReversed()) {
       const netns = q.network.netns.get(hop.netns)
       for (const step of hop.steps.toReversed()) {

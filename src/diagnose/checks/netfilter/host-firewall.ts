@@ -1,5 +1,5 @@
 import { formatIp } from '../../../base/ip.ts'
-import { diagnosis } from '../../finding.ts'
+import { decisive, diagnosis } from '../../finding.ts'
 import type { Check } from '../../inquiry.ts'
 import { withChainPolicy } from '../../remedy/edit.ts'
 import { ruleOwnerText } from '../../view/rule-owner.ts'
@@ -63,7 +63,7 @@ export const hostFirewall: Check = {
     if (!byNetfilter(f) || f.cause === 'chain-policy-drop' || onOuterPacket(f)) return null
     const owner = ownerOfRule(f)
     const hook = f.step.hook ?? 'forward'
-    const native = f.step.evidence.some((e) => e.artefact.includes('nft-ruleset'))
+    const native = decisive(f.step).some((e) => e.artefact.includes('nft-ruleset'))
     const edit = removeRule(f)
     const commands = deleteCommand(f)
     return diagnosis(
@@ -109,8 +109,8 @@ export const chainPolicyDrop: Check = {
   explain(f, q) {
     if (f.cause !== 'chain-policy-drop') return null
     const { hook, chain, table } = f.step
-    const native = f.step.evidence.some((e) => e.artefact.includes('nft-ruleset'))
-    const artefact = f.step.evidence[0]?.artefact
+    const native = decisive(f.step).some((e) => e.artefact.includes('nft-ruleset'))
+    const artefact = decisive(f.step)[0]?.artefact
     const code = native
       ? 'nft-chain-drop'
       : hook === 'forward'

@@ -1,5 +1,6 @@
 import { formatPrefix } from '../../../base/ip.ts'
 import type { Network } from '../../../model/network.ts'
+import { decisive } from '../../finding.ts'
 import type { Failure, Inquiry } from '../../inquiry.ts'
 import { withoutRule } from '../../remedy/edit.ts'
 import { podRanges } from '../../view/owner.ts'
@@ -30,7 +31,7 @@ export function deleteCommand(f: Failure): string[] {
   const { step } = f
   const text = ruleText(f)
   if (!/^-A \S/.test(text) || step.table === undefined) return []
-  const artefact = step.evidence[0]?.artefact ?? ''
+  const artefact = decisive(step)[0]?.artefact ?? ''
   const six = step.packet.src.family === 6 ? 'ip6tables' : 'iptables'
   const tool = artefact.includes('legacy') ? `${six}-legacy` : six
   return [`${inPlace(f)}${tool} -t ${step.table} -D ${text.slice(3)}`]
@@ -43,8 +44,8 @@ export function inPlace(f: Failure): string {
 
 /** The model without the deciding rule; undefined when its line is not known. */
 export function removeRule(f: Failure): ((network: Network) => Network) | undefined {
-  const { table, chain, evidence } = f.step
-  const proof = evidence[0]
+  const { table, chain } = f.step
+  const proof = decisive(f.step)[0]
   if (table === undefined || chain === undefined || proof?.line === undefined) return undefined
   const { artefact, line } = proof
   return (network) => withoutRule(network, f.hop.netns, { artefact, table, chain, line })

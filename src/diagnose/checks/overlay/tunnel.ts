@@ -18,13 +18,27 @@ function meantFor(f: Failure, q: Inquiry): string | undefined {
   return owner.kind === 'outside' || owner.kind === 'service' ? undefined : owner.node
 }
 
-/** The node that wrapped the failing packet: the last hop with an encap step. */
-function senderOf(f: Failure): { readonly node: string; readonly netns: string; readonly link?: string } | null {
+interface Sender {
+  readonly node: string
+  readonly netns: string
+  readonly link?: string
+  /** The packet it put around the inner one. */
+  readonly outer?: Packet
+}
+
+/** The node that wrapped the failing packet last. */
+function senderOf(f: Failure): Sender | null {
   const hop = f.trace.hops.findLast((h) => h.steps.some((s) => s.kind === 'encap'))
-  const step = hop?.steps.find((s) => s.kind === 'encap')
-  return hop && step
-    ? { node: hop.node, netns: hop.netns, ...(step.link === undefined ? {} : { link: step.link }) }
-    : null
+  const step = hop?.steps.findLast((s) => s.kind === 'encap')
+  if (!hop || !step) return null
+  const after = hop.steps.find((s) => (s.encap?.length ?? 0) > 0)
+  const outer = (step.encap ?? after?.encap)?.[0]?.outer
+  return {
+    node: hop.node,
+    netns: hop.netns,
+    ...(step.link === undefined ? {} : { link: step.link }),
+    ...(outer ? { outer } : {}),
+  }
 }
 
 /** `tunnel-port-mismatch`, `tunnel-vni-mismatch`. */
@@ -99,10 +113,15 @@ function outerOf(f: Failure): Packet | null {
 const tunnelSource: Check = {
   name: 'tunnel-source-wrong',
   explain(f, q) {
-    const outer = outerOf(f) ?? f.step.packet
     const sender = senderOf(f)
     const meant = meantFor(f, q)
-    if (!sender || (outerOf(f) === null && f.cause !== 'tunnel-source-wrong')) return null
+    const proof = f.step.evidence[0]
+    const told =
+      f.cause === 'vtep-unreachable'
+        ? f.netns?.fdb.find((e) => e.evidence === proof || e.evidence.text === proof?.text)?.dst
+        : undefined
+    const outer = told ? { dst: told } : sender?.outer
+    if (!sender || !outer) return null
     const own = q.network.netns.get(sender.netns)?.links.find((l) => l.addresses.some((a) => ipEquals(a.ip, outer.dst)))
     const shared = new Set(
       holders(q.network, outer.dst)
@@ -152,8 +171,8 @@ const fdb: Check = {
         ...(end && vtep ? { edit: (n) => withFdb(n, f.hop.netns, link, end.mac, vtep) } : {}),
       })
     }
-    const outer = outerOf(f)
     const sender = senderOf(f)
+    const outer = sender?.outer
     const meant = meantFor(f, q)
     if (!outer || !sender || meant === undefined || meant === sender.node) return null
     const right = tunnelAddress(q, meant)

@@ -154,9 +154,9 @@ const routeShadowed: Check = {
   name: 'route-shadowed',
   explain(f, q) {
     const p = plight(f, q)
-    if (!p?.best || p.best.type !== 'unicast') return null
+    const best = p?.best
+    if (!p || best?.type !== 'unicast') return null
     const right = rangeRoute(p)
-    const best = p.best
     if (!right || best.dst.length <= right.dst.length || linkOf(best) === linkOf(right)) return null
     return diagnosis(f, 'route-shadowed', {
       title: `a more specific route on ${p.netns.node} takes ${formatPrefix(best.dst)} away from ${formatPrefix(right.dst)}`,

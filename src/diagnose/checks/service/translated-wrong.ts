@@ -2,7 +2,7 @@
 import { formatEndpoint, formatIp, ipEquals } from '../../../base/ip.ts'
 import type { ConntrackEntry } from '../../../model/conntrack.ts'
 import type { Step } from '../../../model/trace.ts'
-import { diagnosis } from '../../finding.ts'
+import { decisive, diagnosis } from '../../finding.ts'
 import type { Check, Failure, Inquiry } from '../../inquiry.ts'
 import { withNetns, withoutRule } from '../../remedy/edit.ts'
 import { ownerOf } from '../../view/owner.ts'
@@ -49,7 +49,7 @@ const backendMixed: Check = {
   name: 'backend-mixed',
   explain(f, q) {
     const d = detour(f, q)
-    const proof = d?.step.evidence[0]
+    const proof = d ? decisive(d.step)[0] : undefined
     if (!d || !proof) return null
     const mine = backend(proof.artefact)
     const netns = q.network.netns.get(d.netns)
@@ -133,7 +133,7 @@ const rulesStale: Check = {
     return diagnosis(f, 'kube-proxy-rules-stale', {
       title: `the rules on ${d.node} send Service ${serviceName(d.front.service)} to ${formatEndpoint(to.dst, to.dport)}, which is no endpoint`,
       text: `The EndpointSlices of ${serviceName(d.front.service)} do not list ${formatEndpoint(to.dst, to.dport)}: the rules on ${d.node} are older than the objects.`,
-      evidence: [...d.step.evidence, d.front.service.evidence],
+      evidence: [...decisive(d.step), d.front.service.evidence],
       where: { node: d.node, netns: 'host' },
       remedy: { text: `Look at kube-proxy on ${d.node}: it does not follow the EndpointSlices. Restart it.` },
     })

@@ -1,0 +1,156 @@
+/** A rule dropped the packet, and the NetworkPolicy objects say that this was meant. */
+import { formatIp, ipEquals } from '../../../base/ip.ts'
+import { protocolName } from '../../../base/protocol.ts'
+import { evaluatePolicy } from '../../../intent/policy/evaluate.ts'
+import type { Requirement } from '../../../intent/policy/policy.ts'
+import type { DirectionResult, PeerMiss, PolicyResult, ServiceHint } from '../../../intent/policy/result.ts'
+import type { Packet } from '../../../model/packet.ts'
+import { diagnosis, type Words } from '../../finding.ts'
+import type { Check, Diagnosis, Failure, Inquiry } from '../../inquiry.ts'
+import { ownerOf, ownerText } from '../../view/owner.ts'
+import { packetWords } from '../../view/words.ts'
+import { byNetfilter, onOuterPacket, ownerOfRule, ruleText } from '../netfilter/rule-facts.ts'
+
+function ask(q: Inquiry, packet: Packet, src = packet.src): PolicyResult {
+  return evaluatePolicy(q.objects, {
+    from: { kind: 'ip', ip: src },
+    to: { kind: 'ip', ip: packet.dst },
+    protocol: protocolName(packet.protocol),
+    port: packet.dport === 0 ? null : packet.dport,
+    family: packet.dst.family,
+  })
+}
+
+function misses(d: DirectionResult): PeerMiss[] {
+  return d.considered.flatMap((c) => c.rules.flatMap((r) => r.peers.flatMap((p) => p.misses)))
+}
+
+/** A rule that admits this peer but names the Service port where the pod's port is meant. */
+function servicePortRule(d: DirectionResult): ServiceHint | null {
+  for (const c of d.considered)
+    for (const r of c.rules) {
+      if (r.peer !== 'yes') continue
+      for (const p of r.ports) for (const m of p.misses) if (m.kind === 'number' && m.service) return m.service
+    }
+  return null
+}
+
+function requirementText(r: Requirement): string {
+  switch (r.operator) {
+    case 'In':
+      return r.values.length === 1 ? `${r.key}=${r.values[0]}` : `${r.key} in (${r.values.join(', ')})`
+    case 'NotIn':
+      return `${r.key} not in (${r.values.join(', ')})`
+    case 'Exists':
+      return r.key
+    case 'DoesNotExist':
+      return `!${r.key}`
+    case 'opaque':
+      return r.key
+  }
+}
+
+/** A namespace label that a rule asks for and no namespace of the cluster carries. */
+function absentLabel(q: Inquiry, d: DirectionResult): (PeerMiss & { readonly kind: 'namespace-label' }) | null {
+  for (const m of misses(d)) {
+    if (m.kind !== 'namespace-label' || m.requirement.operator !== 'In') continue
+    const { key, values } = m.requirement
+    if (!q.objects.namespaces.some((n) => values.includes(n.meta.labels[key] ?? ''))) return m
+  }
+  return null
+}
+
+function policyNames(d: DirectionResult): string {
+  return d.policies.map((p) => `${p.namespace}/${p.name}`).join(', ')
+}
+
+/** The source address before the nodes translated it. */
+function originalSource(f: Failure): Packet['src'] | null {
+  const first = f.trace.hops[0]?.steps[0]?.packet.src
+  return first && !ipEquals(first, f.step.packet.src) ? first : null
+}
+
+/** `policy-denies-*`, `policy-uses-service-port`, `policy-label-missing`, `policy-ipblock-nat`. */
+export const policyDenies: Check = {
+  name: 'policy-denies',
+  explain(f, q) {
+    if (!byNetfilter(f) || onOuterPacket(f) || f.direction === 'reply') return null
+    const owner = ownerOfRule(f)
+    if (owner !== 'policy' && owner !== 'admin') return null
+    const { packet } = f.step
+    const result = ask(q, packet)
+    if (result.decision !== 'deny') return null
+    return explainDenial(f, q, result)
+  },
+}
+
+function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis {
+  const { packet } = f.step
+  const egress = result.egress.decision === 'deny'
+  const d = egress ? result.egress : result.ingress
+  const names = policyNames(d)
+  const who = ownerText(ownerOf(q.network, q.objects, egress ? packet.src : packet.dst))
+  const base = (code: string, words: Words) =>
+    diagnosis(f, code, {
+      ...words,
+      evidence: [...(words.evidence ?? []), ...d.policies.map((p) => p.evidence)],
+      where: { object: `NetworkPolicy ${names.split(', ')[0] ?? ''}` },
+    })
+  const said = `NetworkPolicy ${names} isolates ${who} for ${d.direction}, and no rule of it admits ${packetWords(packet)}; on ${f.hop.node} that is ${ruleText(f)}.`
+  const hint = servicePortRule(d)
+  if (hint)
+    return base('policy-uses-service-port', {
+      title: `NetworkPolicy ${names} allows port ${hint.port} of Service ${hint.name}, but policies see the pod's port ${packet.dport}`,
+      text: `${said} It admits this peer on port ${hint.port}, the port of Service ${hint.namespace}/${hint.name}; policies are evaluated after the Service translation, where the port is ${hint.targetPort}.`,
+      remedy: { text: `Write port ${packet.dport} (or the name of the container port) in the policy.` },
+    })
+  const before = originalSource(f)
+  if (!egress && before && ask(q, packet, before).ingress.decision === 'allow')
+    return base('policy-ipblock-nat', {
+      title: `NetworkPolicy ${names} admits ${formatIp(before)}, but the pod sees ${formatIp(packet.src)}: a node translated the source`,
+      text: `${said} It would admit ${formatIp(before)}, the real client; with externalTrafficPolicy Cluster the node that takes the connection puts its own address in place of the client's before the policy is evaluated.`,
+      remedy: {
+        text: 'Set externalTrafficPolicy: Local on the Service, so that the client address is kept; or admit the node addresses and filter clients before the cluster.',
+      },
+    })
+  const label = absentLabel(q, d)
+  if (label) {
+    const wanted = requirementText(label.requirement)
+    const ns = q.objects.namespaces.find((n) => n.meta.name === label.namespace)
+    return base('policy-label-missing', {
+      title: `NetworkPolicy ${names} admits namespaces labelled ${wanted}, and no namespace has that label`,
+      text: `${said} Namespace ${label.namespace} has ${label.actual === null ? `no label ${label.requirement.key}` : `${label.requirement.key}=${label.actual}`}.`,
+      evidence: ns ? [ns.evidence] : [],
+      remedy: {
+        text: 'Use the label every namespace has, kubernetes.io/metadata.name, or label the namespace.',
+        commands: [
+          `kubectl label namespace ${label.namespace} ${label.requirement.key}=${label.requirement.values[0] ?? ''}`,
+        ],
+      },
+    })
+  }
+  const code = egress ? (packet.dport === 53 ? 'policy-denies-dns' : 'policy-denies-egress') : 'policy-denies-ingress'
+  return base(code, {
+    title: `NetworkPolicy ${names} does not allow ${ownerText(ownerOf(q.network, q.objects, packet.src))} to reach ${ownerText(ownerOf(q.network, q.objects, packet.dst))} on ${protocolName(packet.protocol)} port ${packet.dport}`,
+    text: `${said}${code === 'policy-denies-dns' ? ' Without port 53 to the cluster DNS every lookup of the pod fails.' : ''}`,
+    remedy: {
+      text: `If this connection is wanted, add a rule to ${d.direction} of ${names} that admits it; if not, all is as declared.`,
+    },
+  })
+}
+
+/** `policy-enforcer-disagrees`: a policy engine's rule drops what the policies allow. */
+export const policyDisagrees: Check = {
+  name: 'policy-enforcer-disagrees',
+  explain(f, q) {
+    if (!byNetfilter(f) || onOuterPacket(f) || ownerOfRule(f) !== 'policy') return null
+    const result = ask(q, f.step.packet)
+    return diagnosis(f, 'policy-enforcer-disagrees', {
+      title: `a rule of the policy engine on ${f.hop.node} drops the packet, and no NetworkPolicy asks for it`,
+      text: `${ruleText(f)} drops ${packetWords(f.step.packet)}. The NetworkPolicy objects ${result.decision === 'allow' ? 'allow the connection' : 'leave it undecided'}: the rules are out of date, or come from a policy kind of the CNI that is not evaluated here.`,
+      remedy: {
+        text: `Look at the policy agent on ${f.hop.node} and its own policy kinds; restart it if its rules are out of date.`,
+      },
+    })
+  },
+}
