@@ -74,7 +74,9 @@ export function linksWithAddress(netns: Netns, ip: Ip): readonly Link[] {
 }
 
 export function neighbourOf(netns: Netns, link: string, ip: Ip): Neighbour | undefined {
-  return factsOf(netns).neighbours.get(`${link} ${ipKey(ip)}`)?.find((n) => ipEquals(n.ip, ip))
+  return factsOf(netns)
+    .neighbours.get(`${link} ${ipKey(ip)}`)
+    ?.find((n) => ipEquals(n.ip, ip))
 }
 
 export function isUp(link: Link): boolean {

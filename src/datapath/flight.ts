@@ -4,7 +4,8 @@ import type { Evidence } from '../model/evidence.ts'
 import type { Link, Netns, NetnsId, Network } from '../model/network.ts'
 import type { Encap, Packet } from '../model/packet.ts'
 import type { Disposition, DropCause, Hop, PacketTrace, Step, StepKind } from '../model/trace.ts'
-import type { Connection, LinkView } from './netfilter/types.ts'
+import { netnsName } from './facts.ts'
+import type { Connection, LinkView, Memory } from './netfilter/types.ts'
 import type { Path } from './routing/lookup.ts'
 
 /** Link-layer header of a packet on a link. `dst` is empty on links without addresses (tunnels, loopback). */
@@ -69,11 +70,14 @@ export interface Flight {
   readonly netns: Netns
   readonly connection: Connection | null
   readonly untracked: boolean
+  readonly memory?: Memory
   /** Bridge port it entered this netns by, while br_netfilter remembers. */
   readonly physIn: LinkView | null
   readonly connections: ReadonlyMap<NetnsId, readonly ConntrackEntry[]>
   readonly unknowns: readonly string[]
   readonly mtu: PathMtu | null
+  /** The largest packet the sender makes: MTU of its first route, in bytes. */
+  readonly sendMtu: number | null
   /** Stages passed: bounds loops. */
   readonly age: number
   readonly trail: Trail | null
@@ -207,8 +211,10 @@ export function toTrace(flight: Flight): PacketTrace {
  */
 export function cross(flight: Flight, netns: Netns, stage: Stage): Flight {
   const other = netns.id !== flight.netns.id
+  const { memory, ...rest } = flight
   return {
-    ...flight,
+    ...rest,
+    ...(memory ? { memory: other ? { ...memory, recent: new Map(), touched: new Set() } : memory } : {}),
     netns,
     stage,
     packet: other && flight.packet.mark !== 0 ? { ...flight.packet, mark: 0 } : flight.packet,
@@ -216,4 +222,9 @@ export function cross(flight: Flight, netns: Netns, stage: Stage): Flight {
     untracked: false,
     physIn: null,
   }
+}
+
+/** Name of the netns the flight is in, for texts. */
+export function netnsLabel(flight: Flight): string {
+  return netnsName(flight.netns)
 }

@@ -1,5 +1,5 @@
 import type { Ip } from '../../base/ip.ts'
-import { formatIp, formatPrefix } from '../../base/ip.ts'
+import { formatIp, formatPrefix, prefixContains } from '../../base/ip.ts'
 import type { Evidence } from '../../model/evidence.ts'
 import type { Link, Netns, Nexthop, Route, RoutingRule } from '../../model/network.ts'
 import { conf, factsOf, has, isUp, sysctlNumber } from '../facts.ts'
@@ -20,7 +20,12 @@ export interface Path {
 }
 
 export type RouteAnswer =
-  | { readonly kind: 'paths'; readonly route: Route; readonly rule: RoutingRule | null; readonly paths: readonly Path[] }
+  | {
+      readonly kind: 'paths'
+      readonly route: Route
+      readonly rule: RoutingRule | null
+      readonly paths: readonly Path[]
+    }
   | {
       readonly kind: 'refused'
       readonly type: 'blackhole' | 'unreachable' | 'prohibit'
@@ -57,7 +62,7 @@ export function lookupRoute(netns: Netns, q: RouteQuery, ignoreLinkstate = false
     const selects = ruleSelects(rule, q)
     if (selects === false) continue
     if (selects === null)
-      return { kind: 'unknown', what: `user of the socket (${ruleText(rule)})`, cause: 'unsupported' }
+      return { kind: 'unknown', what: `whether the routing rule applies: ${ruleText(rule)}`, cause: 'unsupported' }
     switch (rule.action.kind) {
       case 'nop':
         continue
@@ -91,6 +96,7 @@ function suppressed(rule: RoutingRule, route: Route): boolean {
 /** `fib_table_lookup`: null when nothing fits, `throw` when a throw route sends the lookup to the next routing rule. */
 function search(netns: Netns, fib: Fib, q: RouteQuery, ignoreLinkstate: boolean): Found | null | 'throw' {
   for (const route of candidates(fib, q.dst)) {
+    if (route.from && route.from.length > 0 && !(q.src && prefixContains(route.from, q.src))) continue
     if (route.tos !== 0 && route.tos >> 2 !== q.dscp) continue
     switch (route.type) {
       case 'throw':
@@ -118,13 +124,17 @@ function isUsable(netns: Netns, n: Nexthop, route: Route, q: RouteQuery, ignoreL
 }
 
 function ignoresLinkdown(netns: Netns, family: 4 | 6, link: string): boolean {
-  return (conf(netns, family, link, 'ignore_routes_with_linkdown') ?? 0) > 0 ||
+  return (
+    (conf(netns, family, link, 'ignore_routes_with_linkdown') ?? 0) > 0 ||
     (sysctlNumber(netns, `net.ipv${family}.conf.all.ignore_routes_with_linkdown`) ?? 0) > 0
+  )
 }
 
 function answer(netns: Netns, found: Found, rule: RoutingRule | null, q: RouteQuery): RouteAnswer {
   if (found.kind === 'refused') return { kind: 'refused', type: found.type, route: found.route, rule }
   const { route } = found
+  if (route.opaque !== undefined)
+    return { kind: 'unknown', what: `route with ${route.opaque}: ${routeText(route)}`, cause: 'unsupported' }
   const facts = factsOf(netns)
   // With an out link given, `fib_select_path` leaves the first fitting nexthop.
   const nexthops = q.oif === null ? found.nexthops : found.nexthops.slice(0, 1)

@@ -21,6 +21,7 @@ export interface RouteQuery {
 /** Whether a routing rule selects the flow; null when that depends on what is not known (the user of the socket). */
 export function ruleSelects(rule: RoutingRule, q: RouteQuery): boolean | null {
   const selects = selectors(rule, q)
+  if (rule.opaque !== undefined && selects !== false) return null
   return selects === null ? null : selects !== rule.negate
 }
 
