@@ -89,8 +89,10 @@ function linkMatch(rand: Random, spot: Spot): string | null {
   const inOk = c === 'PREROUTING' || c === 'INPUT' || c === 'FORWARD'
   const outOk = c === 'FORWARD' || c === 'OUTPUT' || c === 'POSTROUTING'
   const name = rand.pick(['lan0', 'wan0', 'lan+', 'w+', 'eth0', '+'])
-  if (inOk && (!outOk || rand.chance(0.5))) return maybeNot(rand, `-i ${name}`)
-  return outOk ? maybeNot(rand, `-o ${name}`) : null
+  // `! -i +` never matches, but iptables-legacy-save prints it as nothing at all: no reader of the text can know.
+  const text = (option: string) => (name === '+' ? `${option} +` : maybeNot(rand, `${option} ${name}`))
+  if (inOk && (!outOk || rand.chance(0.5))) return text('-i')
+  return outOk ? text('-o') : null
 }
 
 function otherMatch(rand: Random, probe: Probe, spot: Spot): string {

@@ -16,6 +16,9 @@ export interface KernelResult {
 }
 
 /**
+ * A rule that asks for the connection keeps conntrack on, as on every Kubernetes node: without one, Linux does not track at all
+ * and passes nat chains by (docs/lab-notes/conntrack-off.md).
+ *
  * Answers of the router's own stack (RST, ICMP errors, echo replies) are counted and dropped before any hook under test
  * sees them, or their way through OUTPUT would be mistaken for the probe's.
  */
@@ -30,12 +33,33 @@ const ANSWERS: readonly (readonly [string, string])[] = [
   ],
 ]
 const GUARD = `table inet oracle_guard {
+  chain tracking { type filter hook output priority 1000; ct state invalid counter }
   chain answers { type filter hook output priority -1000;
 ${ANSWERS.map(([label, match]) => `    ${match} counter drop comment "${label}"`).join('\n')}
   }
 }
 `
-const EMPTY = ['raw', 'mangle', 'nat', 'filter', 'security'].map((t) => `*${t}\nCOMMIT\n`).join('')
+const CHAINS = { raw: 'PO', mangle: 'PIFOQ', nat: 'PIOQ', filter: 'IFO', security: 'IFO' } as const
+const CHAIN_NAMES: Readonly<Record<string, string>> = {
+  P: 'PREROUTING',
+  I: 'INPUT',
+  F: 'FORWARD',
+  O: 'OUTPUT',
+  Q: 'POSTROUTING',
+}
+/** Empty tables with their policies named: a policy that is not named stays what it was. */
+const EMPTY = Object.entries(CHAINS)
+  .map(
+    ([t, hooks]) => `*${t}
+${[...hooks]
+  .map(
+    (h) => `:${CHAIN_NAMES[h]} ACCEPT [0:0]
+`,
+  )
+  .join('')}COMMIT
+`,
+  )
+  .join('')
 
 const saver = (r: RulesetPieces) =>
   `${r.backend === 'iptables-legacy' ? 'iptables-legacy' : 'iptables-nft'}-save`.replace(
@@ -95,8 +119,7 @@ const answered = (text: string) => {
 }
 
 function fateOf(o: Observation, probe: Probe, answer: string | null): Omit<KernelResult, 'hits'> {
-  const same = (s: Seen) =>
-    s.protocol === probe.protocol && (s.icmpType === undefined || (s.icmpType === probe.icmpType && s.id === probe.id))
+  const same = (s: Seen) => s.protocol === probe.protocol && (s.icmpType === undefined || s.icmpType === probe.icmpType)
   const at = (copies: readonly Seen[]) => copies.find(same) ?? null
   const server = at(o.s)
   if (server) return { fate: 'accept', out: 'wan0', seen: server, answer: null }

@@ -52,16 +52,19 @@ export function randomProbe(rand: Random, family: 4 | 6): Probe {
     protocol,
     sport: echo ? 0 : rand.pick([1234, 40000, 53, 80, 61000]),
     dport: echo ? 0 : rand.pick(PORTS),
+    // The router's own answers are told apart by RST, so what it sends as a probe has none.
     flags:
-      protocol === TCP
-        ? rand.weighted([
-            [90, 2],
-            [3, 16],
-            [3, 18],
-            [2, 4],
-            [2, 17],
-          ])
-        : 0,
+      protocol !== TCP
+        ? 0
+        : from === 'r'
+          ? 2
+          : rand.weighted([
+              [90, 2],
+              [3, 16],
+              [3, 18],
+              [2, 4],
+              [2, 17],
+            ]),
     icmpType:
       protocol === ICMPV6
         ? 128
