@@ -42,8 +42,8 @@ export function evaluatePolicy(objects: KubeObjects, question: PolicyQuestion): 
     port: question.port,
     families: familiesOf(from, to, question.family),
   }
-  const egress = decide(from, { ...shared, direction: 'egress', far: to })
-  const ingress = decide(to, { ...shared, direction: 'ingress', far: from })
+  const egress = decideWhicheverAddress(from, { ...shared, direction: 'egress', far: to })
+  const ingress = decideWhicheverAddress(to, { ...shared, direction: 'ingress', far: from })
   const decisions = [egress.decision, ingress.decision]
   const decision = decisions.includes('deny') ? 'deny' : decisions.includes('unknown') ? 'unknown' : 'allow'
   return { decision, egress, ingress, issues: cluster.issues }
@@ -54,6 +54,16 @@ function familiesOf(from: End, to: End, given: 4 | 6 | undefined): readonly (4 |
   const has = (end: End, family: 4 | 6) =>
     end.addresses.length === 0 || end.addresses.some((ip) => ip.family === family)
   return ([4, 6] as const).filter((family) => has(from, family) && has(to, family))
+}
+
+/** Several addresses of the far end may need several rules: when each of them is allowed, it does not matter which it is. */
+function decideWhicheverAddress(subject: End, asked: Asked): DirectionResult {
+  const together = decide(subject, asked)
+  const { far } = asked
+  const addresses = far.addresses.filter((ip) => asked.families.includes(ip.family))
+  if (together.byNetworkPolicy !== 'unknown' || addresses.length < 2) return together
+  const each = addresses.map((ip) => decide(subject, { ...asked, far: { ...far, addresses: [ip] } }))
+  return each.find((one) => one.byNetworkPolicy !== 'allow') ? together : each[0]!
 }
 
 interface Verdict {
