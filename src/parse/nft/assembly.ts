@@ -1,16 +1,6 @@
 /** Tables under construction, and how both dialects turn them into the model with rules and elements read on demand. */
 import type { Issue } from '../../model/evidence.ts'
-import type {
-  BaseChain,
-  Chain,
-  NamedSet,
-  Rule,
-  RulePart,
-  Ruleset,
-  SetElement,
-  Table,
-  TableFamily,
-} from '../../model/ruleset.ts'
+import type { BaseChain, Chain, NamedSet, Rule, Ruleset, SetElement, Table, TableFamily } from '../../model/ruleset.ts'
 import { lowerElement } from './lower-expression.ts'
 import { lowerRule } from './lower-rule.ts'
 import type { ElementAst, SetTypes, StatementAst } from './syntax.ts'
@@ -53,86 +43,78 @@ export interface TableBuild {
 /** How many troubles of one ruleset are told; a hostile file may hold millions. */
 const MAX_ISSUES = 1000
 
-export class Tables {
-  readonly issues: Issue[] = []
-  readonly #artefact: string
-  readonly #tables = new Map<string, TableBuild>()
+/** Everything read so far of one ruleset. */
+export interface Tables {
+  readonly artefact: string
+  readonly issues: Issue[]
+  /** By family and name. */
+  readonly byName: Map<string, TableBuild>
+}
 
-  constructor(artefact: string) {
-    this.#artefact = artefact
-  }
+export function noTables(artefact: string): Tables {
+  return { artefact, issues: [], byName: new Map() }
+}
 
-  issue(line: number, message: string): void {
-    if (this.issues.length < MAX_ISSUES) this.issues.push({ artefact: this.#artefact, line, message })
-  }
+export function addIssue(tables: Tables, line: number, message: string): void {
+  if (tables.issues.length < MAX_ISSUES) tables.issues.push({ artefact: tables.artefact, line, message })
+}
 
-  /** The table, made when it is new. */
-  table(family: TableFamily, name: string): TableBuild {
-    const key = `${family} ${name}`
-    let table = this.#tables.get(key)
-    if (!table) {
-      table = { family, name, dormant: false, chains: new Map(), sets: new Map() }
-      this.#tables.set(key, table)
-    }
-    return table
+/** The table, made when it is new. */
+export function declareTable(tables: Tables, family: TableFamily, name: string): TableBuild {
+  const key = `${family} ${name}`
+  let table = tables.byName.get(key)
+  if (!table) {
+    table = { family, name, dormant: false, chains: new Map(), sets: new Map() }
+    tables.byName.set(key, table)
   }
+  return table
+}
 
-  remove(family: TableFamily, name: string): void {
-    this.#tables.delete(`${family} ${name}`)
-  }
+/** The model of what was read; its rules and elements are understood when they are first asked for. */
+export function finishRuleset(tables: Tables): Ruleset {
+  const { artefact, issues } = tables
+  return { backend: 'nft', artefact, tables: [...tables.byName.values()].map((t) => finishTable(tables, t)), issues }
+}
 
-  clear(): void {
-    this.#tables.clear()
+function finishTable(tables: Tables, t: TableBuild): Table {
+  const types = new Map([...t.sets.values()].map((s) => [s.name, s.types]))
+  return {
+    family: t.family,
+    name: t.name,
+    chains: new Map([...t.chains.values()].map((c) => [c.name, finishChain(tables, t, c, types)])),
+    sets: new Map([...t.sets.values()].map((s) => [s.name, finishSet(tables, s)])),
+    ...(t.dormant ? { dormant: true } : {}),
   }
+}
 
-  finish(): Ruleset {
-    const tables = [...this.#tables.values()].map((t) => this.#finishTable(t))
-    return { backend: 'nft', artefact: this.#artefact, tables, issues: this.issues }
-  }
+function finishChain(tables: Tables, t: TableBuild, c: ChainBuild, types: ReadonlyMap<string, SetTypes>): Chain {
+  const rules = once(() =>
+    c.rules
+      .flatMap((read) => read())
+      .map((r): Rule => {
+        const { statements, ...rest } = r
+        const lowered = lowerRule(statements, t.family, types, r.line)
+        for (const p of lowered.parts)
+          if (p.kind === 'opaque') addIssue(tables, r.line, `not understood: ${cut(p.text)}`)
+        return { ...rest, ...lowered }
+      }),
+  )
+  return { name: c.name, ...(c.base ? { base: c.base } : {}), line: c.line, rules }
+}
 
-  #finishTable(t: TableBuild): Table {
-    const types = new Map([...t.sets.values()].map((s) => [s.name, s.types]))
-    return {
-      family: t.family,
-      name: t.name,
-      chains: new Map([...t.chains.values()].map((c) => [c.name, this.#finishChain(t, c, types)])),
-      sets: new Map([...t.sets.values()].map((s) => [s.name, this.#finishSet(s)])),
-      ...(t.dormant ? { dormant: true } : {}),
-    }
-  }
-
-  #finishChain(t: TableBuild, c: ChainBuild, types: ReadonlyMap<string, SetTypes>): Chain {
-    const rules = once(() =>
-      c.rules
-        .flatMap((read) => read())
-        .map((r): Rule => {
-          const { statements, ...rest } = r
-          const lowered = lowerRule(statements, t.family, types, r.line)
-          for (const p of lowered.parts) this.#tellOpaque(p, r.line)
-          return { ...rest, ...lowered }
-        }),
-    )
-    return { name: c.name, ...(c.base ? { base: c.base } : {}), line: c.line, rules }
-  }
-
-  #finishSet(s: SetBuild): NamedSet {
-    const { keyTypes, dataTypes, kind } = s.types
-    const elements = once(() =>
-      s.elements
-        .flatMap((read) => read())
-        .map((e): SetElement => {
-          const element = 'unread' in e ? unreadElement(e) : lowerElement(e, keyTypes, dataTypes)
-          if (element.opaque !== undefined)
-            this.issue(e.line, `element of ${s.name} not understood: ${cut(element.opaque)}`)
-          return element
-        }),
-    )
-    return { name: s.name, kind, keyTypes, dynamic: s.dynamic, line: s.line, elements }
-  }
-
-  #tellOpaque(part: RulePart, line: number): void {
-    if (part.kind === 'opaque') this.issue(line, `not understood: ${cut(part.text)}`)
-  }
+function finishSet(tables: Tables, s: SetBuild): NamedSet {
+  const { keyTypes, dataTypes, kind } = s.types
+  const elements = once(() =>
+    s.elements
+      .flatMap((read) => read())
+      .map((e): SetElement => {
+        const element = 'unread' in e ? unreadElement(e) : lowerElement(e, keyTypes, dataTypes)
+        if (element.opaque !== undefined)
+          addIssue(tables, e.line, `element of ${cut(s.name)} not understood: ${cut(element.opaque)}`)
+        return element
+      }),
+  )
+  return { name: s.name, kind, keyTypes, dynamic: s.dynamic, line: s.line, elements }
 }
 
 function unreadElement(e: { line: number; unread: string }): SetElement {
@@ -149,4 +131,24 @@ function once<T>(read: () => readonly T[]): () => readonly T[] {
     value ??= read()
     return value
   }
+}
+
+/** The chain, made when it is new. */
+export function declareChain(table: TableBuild, name: string, line: number): ChainBuild {
+  let chain = table.chains.get(name)
+  if (!chain) {
+    chain = { name, line, rules: [] }
+    table.chains.set(name, chain)
+  }
+  return chain
+}
+
+/** The set or map, made when it is new. */
+export function declareSet(table: TableBuild, name: string, line: number): SetBuild {
+  let set = table.sets.get(name)
+  if (!set) {
+    set = { name, line, types: { kind: 'set', keyTypes: [], dataTypes: [] }, dynamic: false, elements: [] }
+    table.sets.set(name, set)
+  }
+  return set
 }

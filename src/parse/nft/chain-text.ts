@@ -1,6 +1,6 @@
 /** Chains in text: their declaration, and their rules line by line. */
 import type { BaseChain, ChainType, Hook, TableFamily } from '../../model/ruleset.ts'
-import type { RuleSource } from './assembly.ts'
+import { addIssue, type RuleSource } from './assembly.ts'
 import type { Body } from './blocks.ts'
 import { namedPriority } from './constants.ts'
 import { cursorOver } from './cursor.ts'
@@ -46,7 +46,7 @@ export function readChainHeader(source: NftSource, family: TableFamily, body: Bo
     const word = run[0]!.kind === 'word' ? run[0]!.text : ''
     if (word === 'type') {
       declared = declaration(family, run)
-      if (!declared) source.tables.issue(run[0]!.line, 'a chain declaration that is not understood')
+      if (!declared) addIssue(source.tables, run[0]!.line, 'a chain declaration that is not understood')
     } else if (word === 'policy') policy = run[1]?.text === 'drop' ? 'drop' : 'accept'
     else if (word === 'devices' || word === 'device') devices = names(run.slice(1))
   }

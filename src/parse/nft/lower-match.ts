@@ -153,8 +153,7 @@ function fibMatch(ctx: RuleContext, fib: Fib, op: Relation, right: Ast): Match |
     const limit = rest[0] === 'iif' ? 'in' : rest[0] === 'oif' ? 'out' : null
     return { kind: 'addressType', side: address[0] === 'saddr' ? 'src' : 'dst', types, limit, negate }
   }
-  const presence = right.kind === 'word' && (right.text === 'exists' || right.text === 'missing')
-  const asked: Ast = presence && fib.result === 'oif' ? { ...fib, result: 'present' } : fib
+  const asked: Ast = fib.result === 'oif' && isPresence(right) ? { ...fib, result: 'present' } : fib
   const key = lowerExpression(ctx, asked)
   if (!key) return null
   if (right.kind === 'set' || right.kind === 'setName') {
@@ -163,6 +162,15 @@ function fibMatch(ctx: RuleContext, fib: Fib, op: Relation, right: Ast): Match |
   }
   const value = constant(right, key.types[0]!)
   return value && compare(ctx, key.expr, op, value, key.types[0]!)
+}
+
+/**
+ * `oif missing` and `oif exists`, which `nft -n` prints as 0 and 1. No route is index 0 as well, and an index of 1 would
+ * have been printed as the name of the loopback link.
+ */
+function isPresence(right: Ast): boolean {
+  if (right.kind === 'number') return right.value <= 1
+  return right.kind === 'word' && ['exists', 'missing', '0', '1'].includes(right.text)
 }
 
 /** The share of numbers `offset … offset + modulus - 1` that satisfy the relation (nft_numgen draws anew each time). */

@@ -1,5 +1,5 @@
 /** Sets and maps in text: their declaration, and their elements on demand. */
-import type { ElementSource, SetBuild } from './assembly.ts'
+import { addIssue, type ElementSource, type SetBuild } from './assembly.ts'
 import { type Body, skipBlock } from './blocks.ts'
 import { type Cursor, cursorOver, nextWord, peek, sourceText, take } from './cursor.ts'
 import { expandVariables } from './definitions.ts'
@@ -22,7 +22,7 @@ export function readSetHeader(source: NftSource, set: SetBuild, what: 'set' | 'm
     if (run.at >= body.to) break
     const open = text.indexOf('{', run.at)
     if (open < 0 || open >= body.to) {
-      source.tables.issue(run.line, `elements of ${set.name} not understood`)
+      addIssue(source.tables, run.line, `elements of ${set.name} not understood`)
       break
     }
     let elementsLine = run.line
@@ -37,7 +37,7 @@ export function readSetHeader(source: NftSource, set: SetBuild, what: 'set' | 'm
   }
   set.types = declaredTypes(source, what, tokens)
   set.dynamic = isDynamic(tokens)
-  if (set.types.keyTypes.length === 0) source.tables.issue(body.line, `type of ${set.name} not understood`)
+  if (set.types.keyTypes.length === 0) addIssue(source.tables, body.line, `type of ${set.name} not understood`)
 }
 
 function isDynamic(tokens: readonly Token[]): boolean {

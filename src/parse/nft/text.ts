@@ -1,6 +1,15 @@
 /** `nft list ruleset` and `nft -f` files: the text dialect. */
 import type { Ruleset, TableFamily } from '../../model/ruleset.ts'
-import { cut, type TableBuild, Tables } from './assembly.ts'
+import {
+  addIssue,
+  cut,
+  declareChain,
+  declareSet,
+  declareTable,
+  finishRuleset,
+  noTables,
+  type TableBuild,
+} from './assembly.ts'
 import { type Body, type RawStatement, splitStatements } from './blocks.ts'
 import { readChainHeader, readRules } from './chain-text.ts'
 import { readDefinitions } from './definitions.ts'
@@ -15,11 +24,11 @@ const FAMILIES: readonly string[] = ['ip', 'ip6', 'inet', 'arp', 'bridge', 'netd
  * understood stays as opaque parts, with an issue; nothing throws.
  */
 export function parseNftText(text: string, artefact: string): Ruleset {
-  const tables = new Tables(artefact)
-  const statements = splitStatements(text, 0, text.length, 1, (line, what) => tables.issue(line, what))
+  const tables = noTables(artefact)
+  const statements = splitStatements(text, 0, text.length, 1, (line, what) => addIssue(tables, line, what))
   const source: NftSource = { text, tables, variables: readDefinitions(text, statements) }
   for (const s of statements) topLevel(source, s)
-  return tables.finish()
+  return finishRuleset(tables)
 }
 
 interface Words {
@@ -53,12 +62,12 @@ function topLevel(source: NftSource, statement: RawStatement): void {
   const known = ['table', 'add', 'create', 'insert', 'delete', 'destroy', 'flush', 'define', 'redefine']
   const verb = words[0]!
   if (!known.includes(verb)) {
-    tables.issue(statement.line, `not understood: ${cut(text.slice(statement.from, statement.to))}`)
+    addIssue(tables, statement.line, `not understood: ${cut(text.slice(statement.from, statement.to))}`)
     return
   }
   if (verb === 'define' || verb === 'redefine') return
   if (verb === 'flush' && words[1] === 'ruleset') {
-    tables.clear()
+    tables.byName.clear()
     return
   }
   const at = verb === 'table' ? 0 : 1
@@ -66,19 +75,19 @@ function topLevel(source: NftSource, statement: RawStatement): void {
   const { family, next } = familyAt(words, at + 1)
   const name = words[next]
   if (name === undefined) {
-    tables.issue(statement.line, `not understood: ${cut(text.slice(statement.from, statement.to))}`)
+    addIssue(tables, statement.line, `not understood: ${cut(text.slice(statement.from, statement.to))}`)
     return
   }
   if (what === 'table') {
-    if (verb === 'delete' || verb === 'destroy') tables.remove(family, name)
-    else if (verb === 'flush') for (const c of tables.table(family, name).chains.values()) c.rules.length = 0
+    if (verb === 'delete' || verb === 'destroy') tables.byName.delete(`${family} ${name}`)
+    else if (verb === 'flush') for (const c of declareTable(tables, family, name).chains.values()) c.rules.length = 0
     else {
-      const table = tables.table(family, name)
+      const table = declareTable(tables, family, name)
       if (statement.body) readTable(source, table, statement.body)
     }
     return
   }
-  const table = tables.table(family, name)
+  const table = declareTable(tables, family, name)
   const item = words[next + 1]
   if (what === 'rule' && item !== undefined) {
     addRule(source, table, item, verb, statement)
@@ -97,17 +106,17 @@ function topLevel(source: NftSource, statement: RawStatement): void {
     if (chain) chain.rules.length = 0
     return
   }
-  tables.issue(statement.line, `not understood: ${cut(text.slice(statement.from, statement.to))}`)
+  addIssue(tables, statement.line, `not understood: ${cut(text.slice(statement.from, statement.to))}`)
 }
 
 function readTable(source: NftSource, table: TableBuild, body: Body): void {
-  const damaged = (line: number, what: string) => source.tables.issue(line, what)
+  const damaged = (line: number, what: string) => addIssue(source.tables, line, what)
   for (const s of splitStatements(source.text, body.from, body.to, body.line, damaged)) {
     const { words } = head(source.text, s)
     if (words[0] === 'flags') {
       if (words.includes('dormant') || words.some((w) => w.split(',').includes('dormant'))) table.dormant = true
     } else if (words[0] !== 'comment' && !tableItem(source, table, words, s))
-      source.tables.issue(s.line, `not understood: ${cut(source.text.slice(s.from, s.to))}`)
+      addIssue(source.tables, s.line, `not understood: ${cut(source.text.slice(s.from, s.to))}`)
   }
 }
 
@@ -135,24 +144,6 @@ function tableItem(source: NftSource, table: TableBuild, words: readonly string[
   return OBJECTS.includes(what)
 }
 
-export function declareChain(table: TableBuild, name: string, line: number) {
-  let chain = table.chains.get(name)
-  if (!chain) {
-    chain = { name, line, rules: [] }
-    table.chains.set(name, chain)
-  }
-  return chain
-}
-
-export function declareSet(table: TableBuild, name: string, line: number) {
-  let set = table.sets.get(name)
-  if (!set) {
-    set = { name, line, types: { kind: 'set', keyTypes: [], dataTypes: [] }, dynamic: false, elements: [] }
-    table.sets.set(name, set)
-  }
-  return set
-}
-
 /** `add rule [family] TABLE CHAIN [handle|position|index N] STATEMENTS`. */
 function addRule(source: NftSource, table: TableBuild, name: string, verb: string, s: RawStatement): void {
   const { text, tables } = source
@@ -162,7 +153,7 @@ function addRule(source: NftSource, table: TableBuild, name: string, verb: strin
     return tokens.slice(isFamily ? 5 : 4)
   })
   if (!rule || (verb !== 'add' && verb !== 'insert') || /^(?:handle|position|index)\b/.test(rule.text)) {
-    tables.issue(s.line, `not understood: ${cut(text.slice(s.from, s.to))}`)
+    addIssue(tables, s.line, `not understood: ${cut(text.slice(s.from, s.to))}`)
     return
   }
   const read = () => [rule]
