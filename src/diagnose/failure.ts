@@ -1,5 +1,6 @@
 import type { Network } from '../model/network.ts'
 import type { PacketTrace } from '../model/trace.ts'
+import { misdelivered } from './checks/node/misdelivered.ts'
 import type { Branch, Failure } from './inquiry.ts'
 
 /** Where a packet ended: its last step, preferring the step that drops, rejects or cannot be decided. */
@@ -14,7 +15,7 @@ export function failuresOf(network: Network, branches: readonly Branch[]): Failu
   const out: Failure[] = []
   for (const branch of branches) {
     const { forward, reply, disposition, probability } = branch.trace
-    if (disposition === 'delivered') continue
+    if (disposition === 'delivered' && !misdelivered(branch)) continue
     const direction = forward.disposition === 'delivered' && reply ? 'reply' : 'forward'
     const trace = direction === 'reply' && reply ? reply : forward
     const end = ending(trace)

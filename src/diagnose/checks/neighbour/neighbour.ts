@@ -30,8 +30,6 @@ function macsOf(q: Inquiry, f: Failure, ip: Failure['step']['packet']['dst']): s
 const wrongMac: Check = {
   name: 'neighbour-wrong',
   explain(f, q) {
-    if (f.cause !== 'neighbour-wrong-mac' && f.cause !== 'wrong-destination-mac' && f.cause !== 'duplicate-address')
-      return null
     const told = f.trace.hops.some((h) => h.steps.some((x) => x.cause !== undefined && WRONG.has(x.cause)))
     if (!told) return null
     for (const hop of f.trace.hops.toReversed()) {

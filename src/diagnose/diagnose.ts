@@ -1,0 +1,176 @@
+/** From outcomes to an Answer: every failure explained by the first check that knows it, ranked, remedies tried out. */
+import type { KubeObjects } from '../kubeobj/objects.ts'
+import type { Missing } from '../model/evidence.ts'
+import type { Answer, Finding } from '../model/finding.ts'
+import type { Network } from '../model/network.ts'
+import { allProbesLost, bigPacketsLost, someProbesLost } from './checks/probe/mtu.ts'
+import { staleEntries } from './checks/service/stale-entry.ts'
+import { bandwidthLimited } from './checks/timing/bandwidth.ts'
+import { failuresOf } from './failure.ts'
+import type { Branch, Diagnosis, Failure, Inquiry, ProbeReport, StateFinding } from './inquiry.ts'
+import { probeAnswered } from './probes.ts'
+import { type Asked, traceAsked } from './question/asked.ts'
+import { CHECKS } from './registry.ts'
+import { breaksNothing } from './regression.ts'
+import { sharesOf, verdictOf } from './verdict.ts'
+
+/** Checks of state beside the failing step. */
+const STATE_CHECKS: readonly ((q: Inquiry) => StateFinding[])[] = [
+  staleEntries,
+  bandwidthLimited,
+  bigPacketsLost,
+  someProbesLost,
+  allProbesLost,
+]
+
+interface Explained {
+  readonly diagnosis: Diagnosis
+  readonly failure: Failure
+  /** Probability of all failures that this one finding explains. */
+  mass: number
+}
+
+function explain(failure: Failure, q: Inquiry): Diagnosis | null {
+  for (const check of CHECKS) {
+    const found = check.explain(failure, q)
+    if (found) return found
+  }
+  return null
+}
+
+function explainAll(q: Inquiry): Explained[] {
+  const out = new Map<string, Explained>()
+  for (const failure of q.failures) {
+    const diagnosis = explain(failure, q)
+    if (!diagnosis) continue
+    const { code, where } = diagnosis.finding
+    const key = [code, where.node, where.netns, where.link, where.object, diagnosis.finding.title].join('|')
+    const known = out.get(key)
+    if (known) known.mass += failure.probability
+    else out.set(key, { diagnosis, failure, mass: failure.probability })
+  }
+  return [...out.values()].sort(
+    (x, y) =>
+      severityRank(x.diagnosis.finding) - severityRank(y.diagnosis.finding) ||
+      Number(y.failure.branch.stage === 'dns') - Number(x.failure.branch.stage === 'dns') ||
+      y.mass - x.mass,
+  )
+}
+
+function severityRank(f: Finding): number {
+  return { error: 0, warning: 1, info: 2 }[f.severity]
+}
+
+/** Applies the remedy to the model and asks again; the finding says whether it cured the connection and harmed no other. */
+function verified(e: Explained, network: Network, objects: KubeObjects, asked: Asked): Finding {
+  const { finding, edit } = e.diagnosis
+  if (!edit || !finding.remedy) return finding
+  const after = edit(network)
+  if (after === network) return finding
+  const branches = traceAsked(after, asked)
+  const shares = sharesOf(branches, new Set())
+  const cured = shares.failed < 1e-9 && shares.undecided < 1e-9 && (shares.delivered > 0 || shares.outside > 0)
+  if (!cured || !breaksNothing(network, after, objects)) return finding
+  return { ...finding, remedy: { ...finding.remedy, verified: true } }
+}
+
+/** The inquiry for `asked` on this network. */
+export function inquire(network: Network, objects: KubeObjects, asked: Asked, probes?: ProbeReport): Inquiry {
+  const branches = traceAsked(network, asked)
+  return {
+    question: asked.question,
+    protocol: asked.protocol,
+    network,
+    objects,
+    branches,
+    failures: failuresOf(network, branches),
+    ...(probes ? { probes } : {}),
+  }
+}
+
+/** What the traces could not decide, as missing evidence. */
+function gaps(branches: readonly Branch[]): Missing[] {
+  const seen = new Set<string>()
+  const out: Missing[] = []
+  for (const b of branches)
+    for (const t of [b.trace.forward, b.trace.reply])
+      for (const u of t?.disposition === 'insufficient-info' ? t.unknowns : []) {
+        if (seen.has(u)) continue
+        seen.add(u)
+        out.push({ artefact: u, consequence: 'this step cannot be decided' })
+      }
+  for (const b of branches) {
+    const t = b.trace.forward
+    if (t.disposition !== 'exits-network' || seen.has('outside')) continue
+    seen.add('outside')
+    out.push({
+      artefact: 'the network outside',
+      consequence: 'the packet leaves what was collected; --prove asks with real packets',
+    })
+  }
+  return out
+}
+
+/** The Answer to an inquiry. `missing` is what was not collected for this question. */
+export function conclude(q: Inquiry, asked: Asked): Answer {
+  const explained = explainAll(q)
+  const certain = new Set(
+    explained.filter((e) => e.diagnosis.finding.severity === 'error').map((e) => e.failure.branch),
+  )
+  for (const f of q.failures) {
+    const found = explain(f, q)
+    if (found?.finding.severity === 'error') certain.add(f.branch)
+  }
+  const own = q.branches.filter((b) => b.stage !== 'dns')
+  const dns = q.branches.filter((b) => b.stage === 'dns')
+  const base = verdictOf(sharesOf(own, certain), q.probes)
+  const names = dns.length > 0 ? verdictOf(sharesOf(dns, certain), undefined) : null
+  let verdict = base.verdict
+  let success = base.successProbability
+  if (names?.verdict === 'unreachable') {
+    verdict = 'unreachable'
+    success = 0
+  } else if (names?.verdict === 'partial' && verdict === 'reachable') {
+    verdict = 'partial'
+    success = names.successProbability
+  }
+  const state = STATE_CHECKS.flatMap((check) => check(q))
+  const refuted = probeAnswered(q) && verdict === 'unreachable' ? refutation(q) : null
+  if (refuted) {
+    verdict = 'reachable'
+    success = null
+  }
+  if (verdict === 'reachable' && state.some((s) => s.hurts)) {
+    const all = state.some((s) => s.hurts && s.finding.code === 'underlay-drop')
+    verdict = all ? 'unreachable' : 'partial'
+    if (all) success = 0
+  }
+  const findings = [
+    ...explained.map((e) => verified(e, q.network, q.objects, asked)),
+    ...state.map((s) => s.finding),
+    ...(refuted ? [refuted] : []),
+  ].map((f) => (refuted && f !== refuted && f.severity === 'error' ? { ...f, severity: 'warning' as const } : f))
+  const cause = findings.find((f) => f.severity === 'error')
+  const failing = verdict === 'unreachable' || verdict === 'partial'
+  return {
+    question: q.question,
+    verdict,
+    successProbability: verdict === 'unknown' ? null : success,
+    rootCause: failing ? (cause?.code ?? null) : null,
+    branches: q.branches.map((b) => b.trace),
+    findings,
+    missing: verdict === 'reachable' ? [] : gaps(q.branches),
+  }
+}
+
+function refutation(q: Inquiry): Finding {
+  const answered = q.probes?.results.filter((r) => r.answered > 0) ?? []
+  return {
+    code: 'prediction-refuted',
+    severity: 'warning',
+    title: 'real packets got an answer although the collected state says they should not',
+    text: 'The state changed since it was collected, or it was read wrongly. The packets are right.',
+    where: {},
+    evidence: answered.map((r) => ({ artefact: `probe: ${r.command}`, text: r.output, source: '--prove' })),
+  }
+}
