@@ -25,8 +25,9 @@ export function declareSnapshot(program: Command): void {
   withSource(command).action(async (options: SnapshotOptions) => {
     const output = options.output ?? defaultName(new Date())
     if (output === '') throw new UsageError('--output needs a path')
+    const { formOf, writeSnapshot } = await import('../collect/write.ts')
+    formOf(output)
     const snapshot = await loadEvidence(options)
-    const { writeSnapshot } = await import('../collect/write.ts')
     await writeSnapshot(snapshot, output)
     const { describeSnapshot } = await import('./snapshot-summary.ts')
     process.stdout.write(describeSnapshot(snapshot.manifest, resolve(output)))

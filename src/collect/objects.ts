@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { LineCounter, parseAllDocuments } from 'yaml'
 import { MAX_ARTEFACT_BYTES } from '../snapshot/entries.ts'
 import { BadInputError, fileReason } from './errors.ts'
+import { jsonErrorOffset } from './json-place.ts'
 
 export interface ObjectsFile {
   /** `objects/NAME.json` or `objects/NAME.yaml`. */
@@ -50,11 +51,9 @@ function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text)
   } catch (e) {
-    const message = (e as Error).message
-    const at = /position (\d+)/.exec(message)
-    const offset = at ? Number(at[1]) : text.length
+    const offset = jsonErrorOffset(text)
     const before = text.slice(0, offset).split('\n')
-    const what = message.replace(/ in JSON at position .*/s, '').replace(/, ".*/s, '')
+    const what = offset >= text.trimEnd().length ? 'ends too early' : 'not JSON'
     throw new BadInputError(`${file}:${before.length}:${before.at(-1)!.length + 1}: ${what}`, { cause: e })
   }
 }

@@ -7,6 +7,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -18,18 +19,33 @@ import type { Snapshot } from '../snapshot/snapshot.ts'
 import { type TarFile, writeTar } from '../snapshot/tar-write.ts'
 import { BadInputError, CollectError, fileReason } from './errors.ts'
 
+type Form = 'tar.gz' | 'tar' | 'folder'
+
 /**
- * Writes to `path`: `.tar.gz` or `.tgz`, `.tar`, else a folder, which must be new or empty. The same snapshot gives the same
- * bytes. It appears under its name only when complete, readable by its owner alone, for it holds what nodes know.
+ * How a snapshot would be written to `path`: `.tar.gz` or `.tgz`, `.tar`, else a folder, which must be new or empty.
+ * @throws BadInputError for a path that cannot be used; worth asking before collecting
+ */
+export function formOf(path: string): Form {
+  if (/\.zip$/i.test(path))
+    throw new BadInputError(`${path}: zip is read but not written: use .tar.gz, .tar or a folder`)
+  const parent = dirname(path)
+  if (!isFolder(parent)) throw new BadInputError(`${path}: ${parent} is not a folder`)
+  if (/\.(tar\.gz|tgz|tar)$/i.test(path)) {
+    if (isFolder(path)) throw new BadInputError(`${path}: is a folder`)
+    return /\.tar$/i.test(path) ? 'tar' : 'tar.gz'
+  }
+  if (existsSync(path) && (!isFolder(path) || readdirSync(path).length > 0))
+    throw new BadInputError(`${path}: exists and is not an empty folder`)
+  return 'folder'
+}
+
+/**
+ * Writes the snapshot to `path` in the form its name asks for. The same snapshot gives the same bytes. It appears under its
+ * name only when complete, readable by its owner alone, for it holds what nodes know.
  * @throws BadInputError for a path that cannot be used, CollectError when writing fails
  */
 export async function writeSnapshot(snapshot: Snapshot, path: string): Promise<void> {
-  if (/\.zip$/i.test(path))
-    throw new BadInputError(`${path}: zip is read but not written: use .tar.gz, .tar or a folder`)
-  const gzip = /\.(tar\.gz|tgz)$/i.test(path)
-  const archive = gzip || /\.tar$/i.test(path)
-  if (!archive && existsSync(path) && (!isFolder(path) || readdirSync(path).length > 0))
-    throw new BadInputError(`${path}: exists and is not an empty folder`)
+  const form = formOf(path)
   let temporary: string
   try {
     temporary = mkdtempSync(join(dirname(path), `.${basename(path)}.`))
@@ -38,10 +54,10 @@ export async function writeSnapshot(snapshot: Snapshot, path: string): Promise<v
   }
   try {
     const whole = join(temporary, 'snapshot')
-    if (archive) {
+    if (form !== 'folder') {
       const tar = Readable.from(writeTar(filesOf(snapshot)), { objectMode: true })
       const file = createWriteStream(whole, { mode: 0o600 })
-      await (gzip ? pipeline(tar, createGzip(), file) : pipeline(tar, file))
+      await (form === 'tar.gz' ? pipeline(tar, createGzip(), file) : pipeline(tar, file))
     } else {
       for (const f of filesOf(snapshot)) {
         mkdirSync(join(whole, dirname(f.path)), { recursive: true, mode: 0o700 })
@@ -57,12 +73,7 @@ export async function writeSnapshot(snapshot: Snapshot, path: string): Promise<v
 }
 
 function isFolder(path: string): boolean {
-  try {
-    readdirSync(path)
-    return true
-  } catch {
-    return false
-  }
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
 /** The manifest first, then artefacts in order of path. */
