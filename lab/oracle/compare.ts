@@ -48,9 +48,8 @@ function mismatch(p: Prediction, k: KernelResult): string | null {
       if (!p.freeSourcePort && p.sport !== k.seen.sport) return `says sport ${p.sport}, kernel ${k.seen.sport}`
     }
   }
-  const theirs = lines(
-    k.hits.map((set, i) => new Set([...set].filter((l) => p.hits[i]!.has(l) || !p.perhaps[i]!.has(l)))),
-  )
+  const counts = (i: number, l: number) => p.hits[i]!.has(l) || !(p.perhaps[i]!.has(l) || k.countedEarly[i]!.has(l))
+  const theirs = lines(k.hits.map((set, i) => new Set([...set].filter((l) => counts(i, l)))))
   const ours = lines(p.hits)
   return ours === theirs ? null : `says hit ${ours || 'none'}, kernel ${theirs || 'none'}`
 }

@@ -217,7 +217,12 @@ function rule(rand: Random, probes: readonly Probe[], spot: Spot, later: readonl
   if (rand.chance(0.45)) matches.push(transportMatch(rand, probe, spot.family))
   if (rand.chance(0.45)) matches.push(otherMatch(rand, probe, spot))
   if (rand.chance(0.08)) matches.push(`meta mark set meta mark | 0x10`)
-  return { matches, target: verdictTarget(rand, spot, later, probe) }
+  // What a target needs to be true comes before the counter.
+  const [, needs, target] = /^((?:tcp dport 1-65535|meta l4proto tcp) )?(.*)$/.exec(
+    verdictTarget(rand, spot, later, probe),
+  )!
+  if (needs) matches.push(needs.trim())
+  return { matches, target: target! }
 }
 
 const PRIORITIES: Record<string, readonly string[]> = {

@@ -13,6 +13,8 @@ export interface KernelResult {
   readonly answer: string | null
   /** Per ruleset of the case: lines of its listing whose counter moved. */
   readonly hits: readonly ReadonlySet<number>[]
+  /** Lines whose rule looks something up behind its counter: counted although a miss ends the rule, which the kernel's trace does not report. */
+  readonly countedEarly: readonly ReadonlySet<number>[]
 }
 
 /**
@@ -33,7 +35,7 @@ const ANSWERS: readonly (readonly [string, string])[] = [
   ],
 ]
 const GUARD = `table inet oracle_guard {
-  chain tracking { type filter hook output priority 1000; ct state invalid counter }
+  chain tracking { type filter hook output priority 1000; ct state invalid counter; }
   chain answers { type filter hook output priority -1000;
 ${ANSWERS.map(([label, match]) => `    ${match} counter drop comment "${label}"`).join('\n')}
   }
@@ -118,7 +120,7 @@ const answered = (text: string) => {
   return out
 }
 
-function fateOf(o: Observation, probe: Probe, answer: string | null): Omit<KernelResult, 'hits'> {
+function fateOf(o: Observation, probe: Probe, answer: string | null): Omit<KernelResult, 'hits' | 'countedEarly'> {
   const same = (s: Seen) => s.protocol === probe.protocol && (s.icmpType === undefined || s.icmpType === probe.icmpType)
   const at = (copies: readonly Seen[]) => copies.find(same) ?? null
   const server = at(o.s)
@@ -150,5 +152,8 @@ export async function observe(
     for (const [line, n] of counts(text)) if (n > (before[i]!.get(line) ?? 0)) moved.add(line)
     return moved
   })
-  return { result: { ...fateOf(o, probe, answer), hits }, listings }
+  const countedEarly = listings.map(
+    (text) => new Set(text.split('\n').flatMap((line, i) => (/counter packets .* v?map /.test(line) ? [i + 1] : []))),
+  )
+  return { result: { ...fateOf(o, probe, answer), hits, countedEarly }, listings }
 }
