@@ -214,6 +214,14 @@ function runVerdict(
   }
 }
 
+/**
+ * A lookup that finds nothing ends an nft rule, but a counter before it has counted: the kernel's numbers say the rule was
+ * hit. Counters stand before the statement they count for, whichever of them the text puts first.
+ */
+function counted(walk: Walk, place: Place, rule: Rule, what: string): void {
+  if (rule.counters && place.ruleset.backend === 'nft') hit(walk, place, rule, join(what, 'count'))
+}
+
 /** True when the rule goes on with the same walk: the element says `continue`. An absent key ends the rule (nft_lookup_eval). */
 function runVmap(
   run: Run,
@@ -235,6 +243,7 @@ function runVmap(
       return false
     }
     if (found === null) {
+      counted(w, place, rule, what)
       exits.next.push(w)
       return false
     }
@@ -298,6 +307,7 @@ function runNat(run: Run, place: Place, rule: Rule, walk: Walk, part: NatStateme
         end(run, w, { verdict: 'drop' })
         break
       case 'break':
+        counted(w, place, rule, what)
         exits.next.push(w)
         break
       case 'unknown':
@@ -323,6 +333,7 @@ function runSet(
   const got = evaluate(run, walk, place, part.value)
   const write = (w: Walk, certain: Certain): string | null => {
     if (isSpecial(certain) && certain.kind === 'break') {
+      counted(w, place, rule, what)
       exits.next.push(w)
       return null
     }

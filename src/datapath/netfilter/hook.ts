@@ -118,7 +118,7 @@ function runNatHook(run: Run, chains: readonly Place[], walks: readonly Walk[]):
   const asking: Walk[] = []
   for (const walk of walks) {
     const c = walk.connection
-    const isNew = c !== null && c.fresh && (c.state === 'new' || c.state === 'related')
+    const isNew = c?.fresh && (c.state === 'new' || c.state === 'related')
     if (isNew && !c.settled[manip]) asking.push(walk)
     else out.push(walk)
   }

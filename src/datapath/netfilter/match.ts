@@ -100,7 +100,7 @@ function yes(holds: boolean): Chance {
 }
 
 function lot(probability: number): Chance {
-  return probability <= 0 ? 0 : probability >= 1 ? 1 : probability
+  return Math.min(1, Math.max(0, probability))
 }
 
 export function undecided(run: Run, why: string): Chance {
