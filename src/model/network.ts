@@ -315,6 +315,8 @@ export interface Socket {
   /** LISTEN: the backlog. */
   readonly sendQueue: number
   readonly process?: string
+  /** A raw socket: sees copies of packets of its protocol, is no listener. */
+  readonly raw?: boolean
   readonly evidence: Evidence
 }
 
@@ -349,6 +351,8 @@ export interface Qdisc {
   readonly burst?: number
   readonly dropped?: number
   readonly overlimits?: number
+  /** netem: share of packets it loses, 0–1. */
+  readonly loss?: number
   /** Filters below it that may drop, mirror or redirect. */
   readonly filters: readonly string[]
   readonly evidence: Evidence
