@@ -1,0 +1,77 @@
+/** CNI configuration of a node: `*.conflist` and single-plugin `*.conf` (CNI spec 1.1 section 1, libcni conf.go). */
+import { type Ip, type Prefix, parseIp, parsePrefix } from '../../base/ip.ts'
+import type { Parsed } from '../../model/evidence.ts'
+import { isRow, issueList, listOf, numberOf, type Origin, type Row, textOf, textsOf } from '../rows.ts'
+
+export interface CniConfig {
+  readonly name: string
+  readonly cniVersion: string
+  readonly plugins: readonly CniPlugin[]
+}
+
+export interface CniPlugin {
+  readonly type: string
+  /** Bridge of the bridge plugin, master of macvlan and ipvlan. */
+  readonly link?: string
+  readonly mtu?: number
+  readonly hairpinMode?: boolean
+  readonly ipMasq?: boolean
+  readonly ipamType?: string
+  readonly subnets: readonly Prefix[]
+  readonly gateways: readonly Ip[]
+  /** Capabilities the runtime must pass: portMappings, bandwidth… */
+  readonly capabilities: readonly string[]
+  /** The delegate of flannel and multus. */
+  readonly delegate?: CniPlugin
+}
+
+/** Null when the text is not a CNI configuration; the issue says why. */
+export function parseCniConfig(text: string, origin: Origin): Parsed<CniConfig | null> {
+  const found = issueList(origin)
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (e) {
+    found.add(undefined, `CNI configuration is not JSON: ${e instanceof Error ? e.message : ''}`)
+    return { value: null, issues: found.issues }
+  }
+  const plugins = isRow(json) ? (Array.isArray(json.plugins) ? json.plugins : [json]).filter(isRow) : []
+  if (!isRow(json) || plugins.length === 0 || plugins.some((p) => textOf(p.type) === undefined)) {
+    found.add(undefined, 'CNI configuration without a plugin type')
+    return { value: null, issues: found.issues }
+  }
+  return {
+    value: {
+      name: textOf(json.name) ?? '',
+      cniVersion: textOf(json.cniVersion) ?? '',
+      plugins: plugins.map((p) => readPlugin(p)),
+    },
+    issues: found.issues,
+  }
+}
+
+function readPlugin(p: Row): CniPlugin {
+  const ipam = isRow(p.ipam) ? p.ipam : {}
+  const ranges = listOf(ipam.ranges).flatMap(listOf).filter(isRow)
+  const prefixes = [ipam.subnet, ...ranges.map((r) => r.subnet)].map((s) => parsePrefix(textOf(s) ?? ''))
+  const gateways = [ipam.gateway, ...ranges.map((r) => r.gateway)].map((g) => parseIp(textOf(g) ?? ''))
+  const link = textOf(p.bridge) ?? textOf(p.master)
+  const mtu = numberOf(p.mtu)
+  const ipamType = textOf(ipam.type)
+  return {
+    type: textOf(p.type) ?? '',
+    ...(link === undefined ? {} : { link }),
+    ...(mtu === undefined ? {} : { mtu }),
+    ...(typeof p.hairpinMode === 'boolean' ? { hairpinMode: p.hairpinMode } : {}),
+    ...(typeof p.ipMasq === 'boolean' ? { ipMasq: p.ipMasq } : {}),
+    ...(ipamType === undefined ? {} : { ipamType }),
+    subnets: prefixes.filter((s) => s !== null),
+    gateways: gateways.filter((g) => g !== null),
+    capabilities: isRow(p.capabilities)
+      ? Object.entries(p.capabilities)
+          .filter(([, on]) => on === true)
+          .map(([name]) => name)
+      : textsOf(p.capabilities),
+    ...(isRow(p.delegate) ? { delegate: readPlugin({ type: 'bridge', ...p.delegate }) } : {}),
+  }
+}
