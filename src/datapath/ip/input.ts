@@ -135,7 +135,8 @@ function checkSource(flight: Flight, link: Link, out: Link | null): Flight | nul
   return end(flight, 'denied', 'route', check.text, { link: link.name, cause: check.cause, evidence: check.evidence })
 }
 
-function notForwarded(flight: Flight, link: Link): Flight {
+/** Ends a flight that is not for this netns where forwarding is off. */
+export function notForwarded(flight: Flight, link: Link): Flight {
   const { netns, packet } = flight
   const family = packet.dst.family
   const key = family === 4 ? confKey(4, link.name, 'forwarding') : confKey(6, 'all', 'forwarding')

@@ -50,9 +50,16 @@ export function lookupRoute(netns: Netns, q: RouteQuery, ignoreLinkstate = false
   if (!has(netns, 'routing-rules'))
     return { kind: 'unknown', what: `routing rules of ${netns.id}`, cause: 'not-collected' }
   if (family === 4 && hasBornRules(netns)) {
-    const found =
-      search(netns, fibOf(netns, 4, [LOCAL, MAIN]), q, ignoreLinkstate) ??
-      search(netns, fibOf(netns, 4, [DEFAULT]), q, ignoreLinkstate)
+    const merged = search(netns, fibOf(netns, 4, [LOCAL, MAIN]), q, ignoreLinkstate)
+    // Tables that were parted once stay parted, also after the rule that did it is gone; that does not show in the rules.
+    const local = search(netns, fibOf(netns, 4, [LOCAL]), q, ignoreLinkstate)
+    if (local !== null && local !== 'throw' && (merged === null || merged === 'throw' || merged.route !== local.route))
+      return {
+        kind: 'unknown',
+        what: `whether ${routeText(local.route)} goes before a longer prefix of table main: that depends on routing rules there were once`,
+        cause: 'unsupported',
+      }
+    const found = merged ?? search(netns, fibOf(netns, 4, [DEFAULT]), q, ignoreLinkstate)
     return found === null || found === 'throw' ? { kind: 'none' } : answer(netns, found, null, q)
   }
   const rules = rulesOf(netns, family)
