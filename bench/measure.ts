@@ -1,0 +1,54 @@
+/** Running things again and again, each time in a fresh process: nothing is warm that would not be warm for a user. */
+import { spawnSync } from 'node:child_process'
+import { performance } from 'node:perf_hooks'
+
+export const RUNS = 5
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
+
+/** Figures by name; times in ms, memory in MB. */
+export type Figures = Readonly<Record<string, number>>
+
+/**
+ * Runs this program again with `--probe NAME FILE` and reads the figures it prints as JSON; the median of five runs of
+ * every figure. Throws with the probe's own words when one fails.
+ */
+export function probe(name: string, file: string): Figures {
+  const all: Figures[] = []
+  for (let i = 0; i < RUNS; i++) {
+    const run = spawnSync(process.execPath, ['--expose-gc', process.argv[1]!, '--probe', name, file], {
+      encoding: 'utf8',
+    })
+    if (run.status !== 0) throw new Error(`probe ${name}: ${run.stderr.trim() || `exit code ${run.status}`}`)
+    all.push(JSON.parse(run.stdout) as Figures)
+  }
+  const names = Object.keys(all[0] ?? {})
+  return Object.fromEntries(names.map((n) => [n, median(all.map((f) => f[n] ?? Number.NaN))]))
+}
+
+/** Median wall time in ms of five runs of a command; null when it is missing or ends with another exit code than `exits`. */
+export function wallTime(command: string, args: readonly string[], exits: readonly number[] = [0]): number | null {
+  const times: number[] = []
+  for (let i = 0; i < RUNS; i++) {
+    const start = performance.now()
+    const run = spawnSync(command, args, { stdio: ['ignore', 'ignore', 'ignore'] })
+    times.push(performance.now() - start)
+    if (run.error || run.status === null || !exits.includes(run.status)) return null
+  }
+  return median(times)
+}
+
+/** Milliseconds `work` takes, once. */
+export function once(work: () => void): number {
+  const start = performance.now()
+  work()
+  return performance.now() - start
+}
+
+/** Peak resident memory of this process, MB. */
+export function peakMemory(): number {
+  return process.resourceUsage().maxRSS / 1024
+}

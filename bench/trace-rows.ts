@@ -1,0 +1,46 @@
+/** How long one packet takes through a large ruleset, the first time and afterwards. */
+import { readFileSync } from 'node:fs'
+import { formatIp, ipv4 } from '../src/base/ip.ts'
+import { TCP } from '../src/base/protocol.ts'
+import { evaluateRuleset } from '../src/datapath/netfilter/index.ts'
+import { kubeProxySave } from './kube-proxy-save.ts'
+import { type Figures, median, once, probe } from './measure.ts'
+import { forceAll, readLargeSave } from './parse-rows.ts'
+import { ENDPOINTS, SERVICES } from './size.ts'
+import type { Row } from './table.ts'
+
+const CLIENT = ipv4(0x0af4fe05) // 10.244.254.5
+const NODE = ipv4(0xac1e000b) // 172.30.0.11
+
+function traces(file: string, forced: boolean): Figures {
+  const { services } = kubeProxySave(SERVICES, ENDPOINTS)
+  const ruleset = readLargeSave(readFileSync(file, 'utf8'))
+  if (forced) forceAll(ruleset)
+  globalThis.gc?.()
+  const trace = (service: number) => {
+    const { ip, port } = services[service]!
+    const query = { src: CLIENT, dst: ip, protocol: TCP, sport: 40000, dport: port, localIps: [NODE] }
+    const outcomes = evaluateRuleset([ruleset], new Map(), { ...query, in: 'cni0', out: 'flannel.1' })
+    if (outcomes.length !== ENDPOINTS || outcomes.some((o) => o.verdict !== 'accept' || !o.translated))
+      throw new Error(`the trace to ${formatIp(ip)} did not reach ${ENDPOINTS} endpoints`)
+  }
+  const first = once(() => trace(SERVICES - 1))
+  const further = Array.from({ length: 200 }, (_, i) => once(() => trace((i * 4999) % SERVICES)))
+  return { first, further: median(further) }
+}
+
+export const traceProbes: Readonly<Record<string, (file: string) => Figures>> = {
+  traces: (file) => traces(file, true),
+  'lazy-traces': (file) => traces(file, false),
+}
+
+export function traceRows(file: string): Row[] {
+  const read = probe('traces', file)
+  const lazy = probe('lazy-traces', file)
+  return [
+    { what: 'first trace, visited chains read already', measured: read.first!, unit: 'ms', target: 5 },
+    { what: 'first trace, reading the chains it visits', measured: lazy.first!, unit: 'ms' },
+    { what: 'further traces, each to another Service', measured: read.further!, unit: 'ms', target: 0.5 },
+    { what: '  reading the chains they visit', measured: lazy.further!, unit: 'ms' },
+  ]
+}
