@@ -8,6 +8,7 @@ import { writeFileSync } from 'node:fs'
 import { isolateSelf, openArena } from './arena.ts'
 import { renderRuleset } from './case.ts'
 import { generateCase } from './generate.ts'
+import { labOptions, runPaths } from './paths/main.ts'
 import { disagrees, runCase } from './rulesets.ts'
 import { shrink } from './shrink.ts'
 
@@ -23,6 +24,24 @@ function option(name: string, otherwise: number): number {
 }
 
 async function main(): Promise<number> {
+  if (process.argv.includes('--paths')) {
+    const lab = labOptions((name) =>
+      process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined,
+    )
+    if (typeof lab === 'string') {
+      process.stderr.write(`fuzz:kernel: ${lab}\n`)
+      return 2
+    }
+    const timed = process.argv.includes('--minutes')
+    const wrong = await runPaths({
+      until: timed ? Date.now() + option('--minutes', 1) * 60_000 : Number.POSITIVE_INFINITY,
+      rounds: option('--rounds', timed ? Number.POSITIVE_INFINITY : 20),
+      seed: option('--seed', Date.now() % 1_000_000),
+      stopAfter: option('--stop-after', 5),
+      lab,
+    })
+    return wrong === 0 ? 0 : 1
+  }
   const until = process.argv.includes('--minutes')
     ? Date.now() + option('--minutes', 1) * 60_000
     : Number.POSITIVE_INFINITY
