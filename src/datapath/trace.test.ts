@@ -1,10 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { formatEndpoint, parseIp } from '../base/ip.ts'
-import { protocolNumber } from '../base/protocol.ts'
-import type { Network } from '../model/network.ts'
-import type { Packet } from '../model/packet.ts'
-import type { ConnectionTrace, PacketTrace, Step } from '../model/trace.ts'
+import { formatEndpoint } from '../base/ip.ts'
 import { parseIptablesSave } from '../parse/iptables/index.ts'
+import { fatesOf, packetTo, stepsOf } from './testing/ask.ts'
 import { topology } from './testing/topology.ts'
 import { traceConnection } from './trace.ts'
 
@@ -60,45 +57,8 @@ netns n2/pod/d/c
 const A = 'n1/pod/d/a'
 const C = 'n2/pod/d/c'
 
-function packet(protocol: string, to: string, over: Partial<Packet> = {}): Packet {
-  const at = to.lastIndexOf(':')
-  const dst = parseIp(at < 0 ? to : to.slice(0, at).replace(/[[\]]/g, '')) ?? parseIp(to)
-  if (!dst) throw new Error(to)
-  const src = parseIp(dst.family === 4 ? '0.0.0.0' : '::')
-  if (!src) throw new Error()
-  return {
-    src,
-    dst,
-    protocol: protocolNumber(protocol) ?? 6,
-    sport: 0,
-    dport: at < 0 ? 0 : Number(to.slice(at + 1)),
-    tcpFlags: 0,
-    ttl: 64,
-    dscp: 0,
-    length: 60,
-    dontFragment: true,
-    mark: 0,
-    ...over,
-  }
-}
-
 function rules(id: string, text: string) {
   return { [id]: [parseIptablesSave(text, { artefact: `${id} iptables`, family: 'ip', backend: 'iptables-nft' })] }
-}
-
-const steps = (t: PacketTrace | null): Step[] => t?.hops.flatMap((h) => [...h.steps]) ?? []
-const cause = (t: ConnectionTrace): string | undefined =>
-  steps(t.forward.disposition === 'delivered' ? t.reply : t.forward).at(-1)?.cause
-
-/** `disposition cause` of every outcome, with its probability when there are several. */
-function fates(network: Network, from: string, p: Packet): string[] {
-  const traces = traceConnection(network, { from, packet: p })
-  expect(traces.reduce((sum, t) => sum + t.probability, 0)).toBeCloseTo(1)
-  return traces.map((t) => {
-    const side = t.forward.disposition === 'delivered' && t.disposition !== 'delivered' ? 'reply ' : ''
-    const share = traces.length > 1 ? ` ${Math.round(t.probability * 100)}%` : ''
-    return `${side}${t.disposition}${cause(t) ? ` ${cause(t)}` : ''}${share}`
-  })
 }
 
 const edit = (...edits: [string | RegExp, string][]): string =>
@@ -111,11 +71,11 @@ const edit = (...edits: [string | RegExp, string][]): string =>
 describe('a healthy flannel cluster', () => {
   const network = topology(FLANNEL)
   test('pod to pod on another node, both directions', () => {
-    const [t] = traceConnection(network, { from: A, packet: packet('tcp', '10.244.2.20:8080') })
+    const [t] = traceConnection(network, { from: A, packet: packetTo('tcp', '10.244.2.20:8080') })
     expect(t?.disposition).toBe('delivered')
     expect(t?.forward.hops.map((h) => h.netns)).toEqual([A, 'n1/host', 'n2/host', C])
     expect(t?.reply?.hops.map((h) => h.netns)).toEqual([C, 'n2/host', 'n1/host', A])
-    expect(steps(t?.forward ?? null).some((s) => s.kind === 'encap' && s.encap?.[0]?.vni === 1)).toBe(true)
+    expect(stepsOf(t?.forward ?? null).some((s) => s.kind === 'encap' && s.encap?.[0]?.vni === 1)).toBe(true)
     expect(formatEndpoint(t!.forward.packet.src, t!.forward.packet.sport)).toBe('10.244.1.10:40000')
   })
   test.each([
@@ -136,7 +96,7 @@ describe('a healthy flannel cluster', () => {
     [A, 'tcp', '8.8.8.8:53', ['exits-network']],
     ['n1/pod/d/gone', 'tcp', '8.8.8.8:53', ['insufficient-info not-collected']],
   ])('%s %s %s: %j', (from, protocol, to, expected) => {
-    expect(fates(network, from, packet(protocol, to))).toEqual(expected)
+    expect(fatesOf(network, from, packetTo(protocol, to))).toEqual(expected)
   })
 })
 
@@ -226,7 +186,7 @@ describe('faults on the way', () => {
     ['sockets unknown', [['listen tcp *:8080', 'unknown sockets']], 'insufficient-info not-collected'],
   ])('%s', (_name, edits, expected) => {
     const network = topology(edits.length > 0 ? edit(...edits) : FLANNEL)
-    expect(fates(network, A, packet('tcp', '10.244.2.20:8080'))).toEqual([expected])
+    expect(fatesOf(network, A, packetTo('tcp', '10.244.2.20:8080'))).toEqual([expected])
   })
 })
 
@@ -246,7 +206,7 @@ COMMIT
 describe('translation', () => {
   const nat = rules('n1/host', NAT)
   test('a Service with endpoints on both nodes', () => {
-    const traces = traceConnection(topology(FLANNEL, nat), { from: A, packet: packet('tcp', '10.96.0.10:80') })
+    const traces = traceConnection(topology(FLANNEL, nat), { from: A, packet: packetTo('tcp', '10.96.0.10:80') })
     expect(traces.map((t) => [t.disposition, t.probability, t.forward.netns])).toEqual([
       ['delivered', 0.5, 'n1/pod/d/b'],
       ['delivered', 0.5, C],
@@ -254,13 +214,15 @@ describe('translation', () => {
     expect(formatEndpoint(traces[0]!.reply!.packet.src, traces[0]!.reply!.packet.sport)).toBe('10.96.0.10:80')
   })
   test('from the node itself, routed again after output', () => {
-    expect(fates(topology(FLANNEL, nat), 'n1/host', packet('tcp', '10.96.0.10:80'))).toEqual(['delivered'])
+    expect(fatesOf(topology(FLANNEL, nat), 'n1/host', packetTo('tcp', '10.96.0.10:80'))).toEqual(['delivered'])
   })
   test('without bridge-nf-call-iptables the answer on the same bridge is not translated back', () => {
     const off = edit(['sysctl net.bridge.bridge-nf-call-iptables 1', 'sysctl net.bridge.bridge-nf-call-iptables 0'])
-    expect(fates(topology(off, nat), A, packet('tcp', '10.96.0.12:80'))).toEqual(['reply denied not-translated-back'])
+    expect(fatesOf(topology(off, nat), A, packetTo('tcp', '10.96.0.12:80'))).toEqual([
+      'reply denied not-translated-back',
+    ])
     const unloaded = edit([/ {2}sysctl net.bridge.*\n/, ''])
-    expect(fates(topology(unloaded, nat), A, packet('tcp', '10.96.0.12:80'))).toEqual([
+    expect(fatesOf(topology(unloaded, nat), A, packetTo('tcp', '10.96.0.12:80'))).toEqual([
       'reply denied not-translated-back',
     ])
   })
@@ -269,9 +231,9 @@ describe('translation', () => {
       'route default via 10.244.1.1 dev eth0',
       'route default via 10.244.1.1 dev eth0\n  listen tcp 0.0.0.0:9999',
     ])
-    expect(fates(topology(listening, nat), A, packet('tcp', '10.96.0.11:80'))).toEqual(['denied hairpin-off'])
+    expect(fatesOf(topology(listening, nat), A, packetTo('tcp', '10.96.0.11:80'))).toEqual(['denied hairpin-off'])
     const hairpin = listening.replace('veth n1/pod/d/a:eth0 master cni0', 'veth n1/pod/d/a:eth0 master cni0 hairpin')
-    expect(fates(topology(hairpin, nat), A, packet('tcp', '10.96.0.11:80'))).toEqual(['delivered'])
+    expect(fatesOf(topology(hairpin, nat), A, packetTo('tcp', '10.96.0.11:80'))).toEqual(['delivered'])
   })
 })
 
@@ -294,11 +256,11 @@ describe('filters', () => {
     ['n1/host', 'FORWARD', '-m physdev --physdev-in veth1 -j DROP', 'denied rule-drop'],
   ])('%s -A %s %s', (id, chain, rule, expected) => {
     const network = topology(FLANNEL, rules(id, filter(chain, rule)))
-    expect(fates(network, A, packet('tcp', '10.244.2.20:8080'))).toEqual([expected])
+    expect(fatesOf(network, A, packetTo('tcp', '10.244.2.20:8080'))).toEqual([expected])
   })
   test('chain policy', () => {
     const text = '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n'
-    expect(fates(topology(FLANNEL, rules('n2/host', text)), A, packet('tcp', '10.244.2.20:8080'))).toEqual([
+    expect(fatesOf(topology(FLANNEL, rules('n2/host', text)), A, packetTo('tcp', '10.244.2.20:8080'))).toEqual([
       'denied chain-policy-drop',
     ])
   })

@@ -1,12 +1,12 @@
 import type { Ip } from '../../base/ip.ts'
 import { formatIp } from '../../base/ip.ts'
 import type { Evidence } from '../../model/evidence.ts'
-import type { Link, Netns } from '../../model/network.ts'
+import type { Link, Netns, Network } from '../../model/network.ts'
 import type { DropCause } from '../../model/trace.ts'
 import { confMax, has, linksWithAddress, neighbourOf, netnsName } from '../facts.ts'
 import type { Flight, World } from '../flight.ts'
 import type { Place } from '../link/relations.ts'
-import { masterOf } from '../link/relations.ts'
+import { masterOf, uppersOf } from '../link/relations.ts'
 import { isLocalAddress } from '../routing/rpfilter.ts'
 import { selectAddress } from '../routing/source.ts'
 import type { Domain } from '../wire/domain.ts'
@@ -100,6 +100,13 @@ function unanswered(
   const tried = entry ? `, the neighbour entry is ${entry.state}` : ''
   const spoilt = answers.silent.find((s) => s.why !== 'not-mine')
   const owner = silentOwner(world, nexthop, netns)
+  if (owner && areStacked(world.network, { netns, link }, owner))
+    return {
+      kind: 'fail',
+      cause: 'macvlan-isolation',
+      text: `nobody answers for ${name} on ${link.name}: a macvlan and the link it sits on do not hear each other (${netnsName(owner.netns)} ${owner.link.name})`,
+      evidence: [...evidence, owner.link.evidence],
+    }
   if (spoilt && (!domain.wire || owner)) {
     const who = `${netnsName(spoilt.place.netns)} ${spoilt.place.link.name}`
     const proxy = spoilt.why === 'proxy-off'
@@ -146,6 +153,14 @@ function unanswered(
     text: `nobody answers for ${name} on ${link.name}`,
     evidence,
   }
+}
+
+/** True for a macvlan and the link below it, either way round. */
+function areStacked(network: Network, x: Place, y: Place): boolean {
+  const sitsOn = (upper: Place, lower: Place) =>
+    upper.link.kind === 'macvlan' &&
+    uppersOf(network, lower).some((u) => u.link === upper.link && u.netns.id === upper.netns.id)
+  return sitsOn(x, y) || sitsOn(y, x)
 }
 
 /** A collected netns that has the address, although it did not answer: its link is down or elsewhere. */

@@ -2,7 +2,7 @@ import type { Ip } from '../../base/ip.ts'
 import { formatIp, formatPrefix, prefixContains } from '../../base/ip.ts'
 import type { Evidence } from '../../model/evidence.ts'
 import type { Link, Netns, Nexthop, Route, RoutingRule } from '../../model/network.ts'
-import { conf, factsOf, has, isUp, sysctlNumber } from '../facts.ts'
+import { conf, factsOf, has, sysctlNumber } from '../facts.ts'
 import type { RouteQuery } from './rules.ts'
 import { hasBornRules, ruleSelects, rulesOf } from './rules.ts'
 import type { Fib } from './table.ts'
@@ -125,7 +125,6 @@ function isUsable(netns: Netns, n: Nexthop, route: Route, q: RouteQuery, ignoreL
   if (q.oif !== null && n.link !== q.oif && route.type !== 'local') return false
   const link = n.link === undefined ? undefined : factsOf(netns).linkByName.get(n.link)
   if (!link) return n.link === undefined ? route.type === 'local' : true
-  if (!isUp(link)) return false
   if (ignoreLinkstate || !route.flags.includes('linkdown')) return true
   return ignoresLinkdown(netns, q.dst.family, link.name) !== true
 }
