@@ -94,7 +94,8 @@ function chooseAddress(current: Tuple, manip: Manip, range: NatRange, zone: numb
     const value = (min + reciprocalScale(j, dist)) >>> 0
     out.push(value)
     if (value !== high[i]) full = true
-    if (!range.persistent) j = (j ^ dst[i]!) >>> 0
+    // The kernel reads the tuple it is writing: a destination word is the new one already.
+    if (!range.persistent) j = (j ^ (manip === 'dst' ? swap32(value) : dst[i]!)) >>> 0
   }
   return own.family === 4
     ? { family: 4, a: 0, b: 0, c: 0, d: out[0]! }
