@@ -1,6 +1,7 @@
 /** Makes the namespaces of a lab and everything in them. */
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
+import { dirname, join } from 'node:path'
 import { decodeObjects } from './decode.ts'
 import { LabError } from './errors.ts'
 import { writeInventory } from './inventory.ts'
@@ -55,7 +56,7 @@ export async function build(
   )
 
   const netns = [...machineNetns(place), ...pods.map((p) => p.plan.netns)]
-  await run(['ip', '-batch', '-'], { input: netns.map((n) => `netns add ${n}\n`).join(''), signal })
+  await addNetns(place, netns, signal)
   for (const name of machineNetns(place).slice(1)) writeResolvConf(name, machineResolvConf(options))
   for (const { pod, plan } of pods) writeResolvConf(plan.netns, resolvConfOf(pod, options))
   // The switch forwards frames and filters nothing, whatever the nodes do.
@@ -90,6 +91,17 @@ ${fabricBatch(place)}END
     }),
   ])
   return chains
+}
+
+/**
+ * Makes network namespaces with one program. Its input is a file of the lab's folder, so that the program can be told by
+ * its arguments: should this process be killed now, it would run on.
+ */
+async function addNetns(place: LabPlace, names: readonly string[], signal?: AbortSignal): Promise<void> {
+  const batch = join(place.dir, 'work', 'netns.batch')
+  mkdirSync(dirname(batch), { recursive: true })
+  writeFileSync(batch, names.map((n) => `netns add ${n}\n`).join(''))
+  await run(['ip', '-batch', batch], { signal })
 }
 
 /** Waits for all, then throws the first failure: nothing is left running unseen. */

@@ -71,10 +71,20 @@ export function serverPids(place: LabPlace, name?: string): number[] {
   )
 }
 
+/** Programs a lab command started that are not in a namespace yet: they say by their arguments whose they are. */
+function helperPids(place: LabPlace): number[] {
+  const work = join(place.dir, 'work', '')
+  return allPids().filter((pid) => {
+    const [program, a, b, netns] = arguments_(pid)
+    return (program === 'ip' && a === 'netns' && b === 'exec' && netns?.startsWith(place.prefix)) || b?.startsWith(work)
+  })
+}
+
 /** Every process of the lab: its servers, and whatever runs in its namespaces. Never this process or its ancestors. */
 export function labPids(place: LabPlace): number[] {
   const own = ownLine()
-  return [...new Set([...serverPids(place), ...pidsInside(labNetns(place))])].filter((pid) => !own.has(pid))
+  const all = [...serverPids(place), ...helperPids(place), ...pidsInside(labNetns(place))]
+  return [...new Set(all)].filter((pid) => !own.has(pid))
 }
 
 /** Sends SIGKILL; a process that is gone already is fine. */

@@ -27,8 +27,8 @@ export interface Fault {
   /** Absent: works in every topology. */
   readonly topologies?: readonly LabOptions['topology'][]
   readonly proxies?: readonly LabOptions['proxy'][]
-  /** A connection that works before and not after: `FROM TO:PORT`. */
-  readonly example: readonly [from: string, to: string]
+  /** A connection that works before and after not at all, or not always; `bulk`: only large packets fail. */
+  readonly example: readonly [from: string, to: string, bulk?: 'bulk']
   inject(hands: FaultHands): Promise<void>
 }
 

@@ -1,5 +1,5 @@
 /** Faults of the packet filter: firewalls, masquerade, kube-proxy's rules. */
-import { nodeIP, POD_CIDR, podCIDR } from '../plan.ts'
+import { FULL, nodeIP, POD_CIDR, podCIDR, UPSTREAM_DNS } from '../plan.ts'
 import { each, type Fault, iptables, node } from './fault.ts'
 
 const FLANNEL = ['flannel', 'hostgw'] as const
@@ -104,6 +104,17 @@ ${iptables(h, f)} -I FORWARD 1 -j ufw-reject-forward`,
             ? `nft flush chain ${f === 4 ? 'ip' : 'ip6'} kube-proxy services`
             : `${iptables(h, f)} -t nat -F KUBE-SERVICES`,
         ),
+      ),
+  },
+  {
+    name: 'dns-upstream-unreachable',
+    title: 'the upstream resolver is gone: names outside the cluster do not resolve',
+    code: 'dns-upstream-unreachable',
+    example: ['pod/kube-system/coredns-1', '203.0.113.53:53'],
+    inject: (h) =>
+      h.machine(
+        'outside',
+        each(h, (f) => `ip addr del ${UPSTREAM_DNS[f]}/${FULL[f]} dev lo`),
       ),
   },
   {

@@ -221,7 +221,7 @@ echo 1 >/proc/sys/net/ipv4/conf/${tunnel(h.options, 4)}/rp_filter`,
     name: 'path-mtu-too-small',
     title: "the switch port of node3 carries less than the nodes' MTU; small packets pass",
     code: 'path-mtu-too-small',
-    example: ['pod/tools/client', 'pod/shop/web-2:8080'],
+    example: ['pod/tools/client', 'pod/shop/web-2:8080', 'bulk'],
     inject: (h) => h.machine('fabric', 'ip link set p-node3 mtu 1400'),
   },
 ]

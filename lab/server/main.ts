@@ -1,7 +1,7 @@
 /**
  * The one program every process of the lab runs.
  * `lab-server.js SPEC.json` serves what the file says and writes `ready` to descriptor 3 when every socket listens;
- * `lab-server.js probe tcp|udp HOST PORT [MILLISECONDS]` makes one connection and prints `{"outcome","text"}`.
+ * `lab-server.js probe tcp|udp HOST PORT [MILLISECONDS [PATH]]` makes one connection and prints `{"outcome","text"}`.
  */
 import { closeSync, readFileSync, writeSync } from 'node:fs'
 import { serveDns } from './dns.ts'
@@ -26,6 +26,6 @@ const [first, ...rest] = process.argv.slice(2)
 if (first === 'probe') process.stdout.write(`${JSON.stringify(await probe(rest))}\n`)
 else if (first !== undefined) await serve(first)
 else {
-  process.stderr.write('usage: lab-server SPEC.json | probe tcp|udp HOST PORT [MILLISECONDS]\n')
+  process.stderr.write('usage: lab-server SPEC.json | probe tcp|udp HOST PORT [MILLISECONDS [PATH]]\n')
   process.exitCode = 2
 }

@@ -3,8 +3,11 @@ import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
 
 export interface ProbeAnswer {
-  /** `open`: the application answered; `refused`, `timeout`, `unreachable` as the kernel said; `error` anything else. */
-  readonly outcome: 'open' | 'refused' | 'timeout' | 'unreachable' | 'error'
+  /**
+   * `open`: the application answered; `silent`: connected, but nothing came back in time; `refused`, `timeout`,
+   * `unreachable` as the kernel said; `error` anything else.
+   */
+  readonly outcome: 'open' | 'silent' | 'refused' | 'timeout' | 'unreachable' | 'error'
   readonly text: string
 }
 
@@ -16,9 +19,9 @@ const OUTCOMES: Record<string, ProbeAnswer['outcome']> = {
   ENETUNREACH: 'unreachable',
 }
 
-/** `tcp|udp HOST PORT [MILLISECONDS]`; over TCP it asks `GET /`, over UDP it sends `hello`. */
+/** `tcp|udp HOST PORT [MILLISECONDS [PATH]]`; over TCP it asks `GET PATH` (default `/`), over UDP it sends `hello`. */
 export function probe(args: readonly string[]): Promise<ProbeAnswer> {
-  const [protocol, host = '', port = '', patience = '1500'] = args
+  const [protocol, host = '', port = '', patience = '1500', path = '/'] = args
   return new Promise((resolve) => {
     const done = (outcome: ProbeAnswer['outcome'], text: string) => {
       clearTimeout(timer)
@@ -26,7 +29,8 @@ export function probe(args: readonly string[]): Promise<ProbeAnswer> {
       resolve({ outcome, text })
     }
     let end = () => {}
-    const timer = setTimeout(() => done('timeout', ''), Number(patience))
+    let connected = false
+    const timer = setTimeout(() => done(connected ? 'silent' : 'timeout', ''), Number(patience))
     const failed = (e: NodeJS.ErrnoException) => done(OUTCOMES[e.code ?? ''] ?? 'error', e.message)
     if (protocol === 'udp') {
       const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
@@ -39,7 +43,10 @@ export function probe(args: readonly string[]): Promise<ProbeAnswer> {
     const socket = connect({ host, port: Number(port) })
     end = () => socket.destroy()
     let text = ''
-    socket.on('connect', () => socket.write('GET / HTTP/1.0\r\n\r\n'))
+    socket.on('connect', () => {
+      connected = true
+      socket.write(`GET ${path} HTTP/1.0\r\n\r\n`)
+    })
     socket.on('data', (d) => {
       text += d.toString()
     })
