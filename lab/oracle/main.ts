@@ -8,7 +8,6 @@ import { writeFileSync } from 'node:fs'
 import { isolateSelf, openArena } from './arena.ts'
 import { renderRuleset } from './case.ts'
 import { generateCase } from './generate.ts'
-import { labOptions, runPaths } from './paths/main.ts'
 import { disagrees, runCase } from './rulesets.ts'
 import { shrink } from './shrink.ts'
 
@@ -25,6 +24,7 @@ function option(name: string, otherwise: number): number {
 
 async function main(): Promise<number> {
   if (process.argv.includes('--paths')) {
+    const { labOptions, runPaths } = await import('./paths/main.ts')
     const lab = labOptions((name) =>
       process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined,
     )
