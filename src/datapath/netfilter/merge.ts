@@ -142,14 +142,26 @@ function sameHits(x: HitNode | null, y: HitNode | null): boolean {
   return true
 }
 
-/** The longer history, with the rules that the other does not hold marked uncertain. */
+/** Both histories in one: rules that only one of them holds are uncertain. */
 function doubtful(x: HitNode | null, y: HitNode | null): HitNode | null {
   const xs = listHits(x)
   const ys = listHits(y)
   const [more, fewer] = xs.length >= ys.length ? [xs, ys] : [ys, xs]
   const certain = new Set(fewer.filter((h) => !h.uncertain).map((h) => h.rule))
+  const shared = new Set(more.map((h) => h.rule))
   let out: HitNode | null = null
-  for (const h of more) out = { ...h, uncertain: h.uncertain || !certain.has(h.rule), before: out }
+  let at = 0
+  // Hits of the shorter history alone stand where they happened between the common ones.
+  const catchUp = () => {
+    for (; at < fewer.length && !shared.has(fewer[at]!.rule); at++)
+      out = { ...fewer[at]!, uncertain: true, before: out }
+  }
+  for (const h of more) {
+    catchUp()
+    if (fewer[at]?.rule === h.rule) at++
+    out = { ...h, uncertain: h.uncertain || !certain.has(h.rule), before: out }
+  }
+  catchUp()
   return out
 }
 
