@@ -3,7 +3,7 @@
  * runs in fresh processes. Exit code 1 when a target is missed.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { kubeProxySave } from './kube-proxy-save.ts'
@@ -33,13 +33,13 @@ function main(): number {
     writeFileSync(file, save.text)
     const megabytes = (save.text.length / 1e6).toFixed(1)
     process.stdout.write(
-      `Node ${process.version}, ${cpus().length} CPUs. kube-proxy rules of ${SERVICES} Services with ${ENDPOINTS} endpoints each: ` +
+      `Node ${process.version}, ${cpus().length} CPUs, load ${loadavg()[0]!.toFixed(1)}. kube-proxy rules of ${SERVICES} Services with ${ENDPOINTS} endpoints each: ` +
         `${save.rules} rules in ${save.chains} chains, ${megabytes} MB\n\n`,
     )
     const groups: Record<string, () => Row[]> = {
       parse: () => parseRows(file, save.rules),
       trace: () => traceRows(file),
-      eval: () => evalRows(file, save),
+      eval: () => evalRows(file),
       why: () => whyRows(values.snapshot ?? null),
     }
     const rows: Row[] = []

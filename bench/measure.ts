@@ -29,16 +29,29 @@ export function probe(name: string, file: string): Figures {
   return Object.fromEntries(names.map((n) => [n, median(all.map((f) => f[n] ?? Number.NaN))]))
 }
 
-/** Median wall time in ms of five runs of a command; null when it is missing or ends with another exit code than `exits`. */
-export function wallTime(command: string, args: readonly string[], exits: readonly number[] = [0]): number | null {
-  const times: number[] = []
+export interface Program {
+  readonly command: string
+  readonly args: readonly string[]
+  /** Exit codes that mean it did its work; default 0. */
+  readonly exits?: readonly number[]
+}
+
+/**
+ * Median wall times in ms of five runs of each program, in turn, so that other load on the machine meets all of them;
+ * null for one that is missing or fails.
+ */
+export function wallTimes(programs: readonly Program[]): (number | null)[] {
+  const times = programs.map((): number[] | null => [])
   for (let i = 0; i < RUNS; i++) {
-    const start = performance.now()
-    const run = spawnSync(command, args, { stdio: ['ignore', 'ignore', 'ignore'] })
-    times.push(performance.now() - start)
-    if (run.error || run.status === null || !exits.includes(run.status)) return null
+    for (const [k, { command, args, exits = [0] }] of programs.entries()) {
+      const start = performance.now()
+      const run = spawnSync(command, args, { stdio: 'ignore' })
+      const took = performance.now() - start
+      if (run.error || run.status === null || !exits.includes(run.status)) times[k] = null
+      else times[k]?.push(took)
+    }
   }
-  return median(times)
+  return times.map((t) => t && median(t))
 }
 
 /** Milliseconds `work` takes, once. */
