@@ -1,6 +1,6 @@
 // Bundles the programs into dist/: one entry per program, split so that each command loads only what it needs.
 // usage: node scripts/build.mjs [--quiet] [--if-stale]
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -31,21 +31,30 @@ if (!existsSync(join(root, 'node_modules/esbuild'))) {
   process.exit(4)
 }
 if (!process.argv.includes('--quiet')) process.stderr.write('netwhy: building\n')
+// Built beside and moved into place, so that a program being started never sees half a folder.
+const draft = `dist.${process.pid}`
 const { build } = await import('esbuild')
+try {
+  await build({
+    absWorkingDir: root,
+    entryPoints: Object.fromEntries(Object.entries(entries).filter(([, f]) => existsSync(join(root, f)))),
+    outdir: draft,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    minifySyntax: true,
+    sourcemap: 'linked',
+    loader: { '.sh': 'text', '.py': 'text' },
+    logLevel: 'warning',
+    banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
+  })
+} catch {
+  rmSync(join(root, draft), { recursive: true, force: true })
+  process.stderr.write('netwhy: the build failed\n')
+  process.exit(4)
+}
+writeFileSync(join(root, draft, '.built'), '')
 rmSync(join(root, 'dist'), { recursive: true, force: true })
-await build({
-  absWorkingDir: root,
-  entryPoints: Object.fromEntries(Object.entries(entries).filter(([, f]) => existsSync(join(root, f)))),
-  outdir: 'dist',
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20',
-  minifySyntax: true,
-  sourcemap: 'linked',
-  loader: { '.sh': 'text', '.py': 'text' },
-  logLevel: 'warning',
-  banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
-})
-writeFileSync(stamp, '')
+renameSync(join(root, draft), join(root, 'dist'))
