@@ -89,9 +89,14 @@ export function inquire(network: Network, objects: KubeObjects, asked: Asked, pr
 }
 
 /** What the traces could not decide, as missing evidence. */
-function gaps(branches: readonly Branch[]): Missing[] {
+function gaps(branches: readonly Branch[], asked: Asked): Missing[] {
   const seen = new Set<string>()
   const out: Missing[] = []
+  if (asked.unresolved !== undefined)
+    out.push({
+      artefact: `addresses of ${asked.unresolved}`,
+      consequence: 'a name outside the cluster: give its address instead',
+    })
   for (const b of branches)
     for (const t of [b.trace.forward, b.trace.reply])
       for (const u of t?.disposition === 'insufficient-info' ? t.unknowns : []) {
@@ -159,7 +164,7 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
     rootCause: failing ? (cause?.code ?? null) : null,
     branches: q.branches.map((b) => b.trace),
     findings,
-    missing: verdict === 'reachable' ? [] : gaps(q.branches),
+    missing: verdict === 'reachable' ? [] : gaps(q.branches, asked),
   }
 }
 

@@ -23,7 +23,7 @@ import { masqueradeMissing } from './checks/routing/masquerade.ts'
 import { noWay } from './checks/routing/no-way.ts'
 import { overlaps } from './checks/routing/overlap.ts'
 import { apiServerEndpointStale } from './checks/service/api-endpoint.ts'
-import { hostPortNotProgrammed, listener, serviceTarget } from './checks/service/listener.ts'
+import { headlessPort, hostPortNotProgrammed, listener, serviceTarget } from './checks/service/listener.ts'
 import { localTrafficPolicy } from './checks/service/local-policy.ts'
 import { noEndpoints } from './checks/service/no-endpoints.ts'
 import { notrack, notTranslated } from './checks/service/not-translated.ts'
@@ -63,6 +63,7 @@ export const CHECKS: readonly Check[] = [
   masqueradeMissing,
   ...underlayChecks,
   hostPortNotProgrammed,
+  headlessPort,
   serviceTarget,
   listener,
   ...neighbourLast,

@@ -24,7 +24,7 @@ export function percent(p: number): string {
 
 function verdictLine(a: Answer, s: Style): string {
   const q = a.question
-  const asked = `${clean(q.from)} → ${clean(q.to)}${q.port !== null && !/:[^/:\]]+$/.test(q.to) ? ` port ${q.port}` : ''} (${q.protocol})`
+  const asked = `${clean(q.from)} → ${clean(q.to)}${q.port === null ? '' : ` port ${q.port}`} (${q.protocol})`
   switch (a.verdict) {
     case 'reachable':
       return `${s.green('✓')} ${s.bold(s.green('reachable'))}: ${asked}`

@@ -23,6 +23,7 @@ function boring(step: Step, before: Step | undefined): boolean {
     case 'deliver':
     case 'ipvs':
     case 'policy':
+    case 'socket':
       return false
     case 'netfilter':
     case 'conntrack':
@@ -32,7 +33,6 @@ function boring(step: Step, before: Step | undefined): boolean {
     case 'neighbour':
     case 'filter':
     case 'tc':
-    case 'socket':
       return true
   }
 }
@@ -48,8 +48,9 @@ function stepLines(step: Step, ended: boolean, before: Step | undefined, o: Path
   const mark = bad || ended ? o.style.red('✗') : step.verdict === 'unknown' ? o.style.yellow('?') : '│'
   const words = step.hook && step.kind === 'netfilter' ? step.hook : step.kind
   const lines = wrap(clean(step.text), o.width, ` ${mark}  ${words.padEnd(12)}`, ' │              ')
-  const rewritten = before && packetText(before.packet) !== packetText(step.packet)
-  if (rewritten || o.wide) lines.push(...wrap(packetText(step.packet), o.width, ' │              ', ' │              '))
+  const rewritten = packetText(before?.packet ?? step.packet) !== packetText(step.packet)
+  if (rewritten || (o.wide && before === undefined))
+    lines.push(...wrap(packetText(step.packet), o.width, ' │              ', ' │              '))
   if (o.wide || bad || ended) {
     if (step.rule && !step.text.includes(step.rule))
       lines.push(...wrap(clean(step.rule), o.width, ' │              ', ' │                '))

@@ -4,7 +4,7 @@ import type { KubeObjects } from '../../kubeobj/objects.ts'
 import type { Network } from '../../model/network.ts'
 import type { Source } from '../inquiry.ts'
 import type { Asked } from './asked.ts'
-import { parseReference } from './reference.ts'
+import { parseReference, referenceText } from './reference.ts'
 import { QuestionError, resolveSources, resolveTargets } from './resolve.ts'
 
 export interface AskOptions {
@@ -35,11 +35,7 @@ function families(network: Network, source: Source): Set<4 | 6> {
  * Names resolved to senders, addresses and ports.
  * @throws QuestionError (code 2) for what is not there, ambiguous or not understood
  */
-export function ask(
-  network: Network,
-  objects: KubeObjects,
-  options: AskOptions,
-): Asked & { readonly unresolved?: string } {
+export function ask(network: Network, objects: KubeObjects, options: AskOptions): Asked {
   const name = options.protocol.toLowerCase()
   const protocol = PROTOCOLS.includes(name) ? protocolNumber(name) : null
   if (protocol === null) throw new QuestionError(`--protocol ${options.protocol}: must be tcp, udp, icmp or sctp`)
@@ -60,7 +56,12 @@ export function ask(
       `${options.from} has no address of the family of ${resolved.targets[0] ? formatIp(resolved.targets[0].ip) : options.to}`,
     )
   return {
-    question: { from: options.from, to: options.to, protocol: name, port: resolved.port },
+    question: {
+      from: referenceText(from.reference),
+      to: referenceText(to.reference),
+      protocol: name,
+      port: resolved.port,
+    },
     protocol,
     sourcePort: options.sourcePort ?? 0,
     sources,

@@ -16,6 +16,8 @@ export interface Asked {
   readonly targets: readonly Target[]
   /** Nameservers that must answer first when the destination is a name; asked over UDP port 53. */
   readonly nameservers: readonly Target[]
+  /** A name outside the cluster, whose addresses are not in the evidence; then there are no targets. */
+  readonly unresolved?: string
 }
 
 /** Bytes of a first packet: a SYN with the usual options, an echo of 56 bytes, a small datagram. */

@@ -1,5 +1,5 @@
 /** How the user names an end of a connection (CONTRACT, References). */
-import { type Ip, parseIp } from '../../base/ip.ts'
+import { formatIp, type Ip, parseIp } from '../../base/ip.ts'
 import type { KubeObjects } from '../../kubeobj/objects.ts'
 
 export type Reference =
@@ -112,4 +112,34 @@ function bareName(namespace: string, name: string, objects: KubeObjects): Refere
         return { kind: 'workload', workload: 'Deployment', namespace, name }
     }
   return pod
+}
+
+/** Kinds as they are written in references. */
+const SHORT: Readonly<Record<string, string>> = {
+  Deployment: 'deploy',
+  StatefulSet: 'sts',
+  DaemonSet: 'ds',
+  ReplicaSet: 'rs',
+  Job: 'job',
+  CronJob: 'cronjob',
+}
+
+/** The reference written out, namespace and all, without a port. */
+export function referenceText(r: Reference): string {
+  switch (r.kind) {
+    case 'pod':
+      return `pod/${r.namespace}/${r.name}`
+    case 'service':
+      return `svc/${r.namespace}/${r.name}`
+    case 'workload':
+      return `${SHORT[r.workload] ?? r.workload.toLowerCase()}/${r.namespace}/${r.name}`
+    case 'node':
+      return `node/${r.name}`
+    case 'ip':
+      return `ip:${formatIp(r.ip)}`
+    case 'host':
+      return `host:${r.host}`
+    case 'external':
+      return 'external'
+  }
 }

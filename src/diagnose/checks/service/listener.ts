@@ -128,6 +128,30 @@ export const serviceTarget: Check = {
   },
 }
 
+/** `service-headless-port`: nothing translates the port of a headless Service. */
+export const headlessPort: Check = {
+  name: 'service-headless-port',
+  explain(f, q) {
+    const { service } = f.branch.target
+    const { packet } = f.step
+    if (!nobodyListens(f) || !service || service.clusterIPs.some((a) => a !== 'None' && a !== '')) return null
+    const port = service.ports.find((p) => p.port === packet.dport && sameProtocol(p.protocol, packet.protocol))
+    const real = port
+      ? backendsOf(q.objects, service, port).find((b) => formatIp(b.ip) === formatIp(packet.dst))?.port
+      : undefined
+    if (!port || real === undefined || real === packet.dport) return null
+    return diagnosis(f, 'service-headless-port', {
+      title: `Service ${serviceName(service)} is headless: port ${packet.dport} is not turned into ${real}`,
+      text: `The name of a headless Service resolves to the pods themselves, and no rule stands between: targetPort ${port.targetPort} has no effect. ${placeOf(f)} listens on ${real}, the client asks for ${packet.dport}.`,
+      evidence: [service.evidence],
+      where: { object: `Service ${serviceName(service)}` },
+      remedy: {
+        text: `Ask for port ${real}, set the Service's port to ${real} as well, or give the Service a cluster IP.`,
+      },
+    })
+  },
+}
+
 /** `not-listening`, `listens-on-loopback`, `listens-ipv4-only`, `accept-queue-overflow`. */
 export const listener: Check = {
   name: 'listener',

@@ -85,9 +85,9 @@ export const notTranslated: Check = {
   explain(f, q) {
     const { packet } = f.step
     if (f.direction === 'reply') return null
-    const service = serviceOfAddress(q.objects, packet.dst)
-    if (!service) return null
     const front = frontendOf(q, packet.dst, packet.dport, packet.protocol)
+    const service = serviceOfAddress(q.objects, packet.dst) ?? front?.service
+    if (!service) return null
     const name = serviceName(service)
     const where = { object: `Service ${name}` }
     if (!front) {
