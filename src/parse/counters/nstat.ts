@@ -11,10 +11,9 @@ export function parseCounters(text: string, origin: Origin): Listing<readonly [s
     const table = /^(\w+):\s+(.*)$/.exec(raw)
     if (table) {
       const words = table[2]!.split(/\s+/)
-      if (header?.prefix === table[1]) {
-        header.names.forEach((n, i) => {
+      if (header !== null && header.prefix === table[1]) {
+        for (const [i, n] of header.names.entries())
           if (/^-?\d+$/.test(words[i] ?? '')) value.push([`${table[1]}${n}`, Number(words[i])])
-        })
         header = null
       } else header = { prefix: table[1]!, names: words }
       continue

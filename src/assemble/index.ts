@@ -1,0 +1,2 @@
+/** Snapshot → network and Kubernetes objects. */
+export { assemble } from './assemble.ts'
