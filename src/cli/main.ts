@@ -1,6 +1,8 @@
 /** The command line: `netwhy`, or `kubectl netwhy` when run under the name kubectl-netwhy. */
 import { basename } from 'node:path'
 import { Command, CommanderError } from 'commander'
+import { complete, printCompletion } from './complete.ts'
+import { declareCompletion } from './completion.ts'
 import { declareLab } from './lab.ts'
 import { declareRules } from './rules.ts'
 import { declareSnapshot } from './snapshot.ts'
@@ -18,12 +20,17 @@ export function buildProgram(name: string): Command {
   declareRules(program)
   declareSnapshot(program)
   declareLab(program)
+  declareCompletion(program)
   return program
 }
 
 async function main(): Promise<number> {
   const name = basename(process.argv[1] ?? '').startsWith('kubectl-netwhy') ? 'kubectl netwhy' : 'netwhy'
   process.stdout.on('error', (e: NodeJS.ErrnoException) => process.exit(e.code === 'EPIPE' ? 0 : 4))
+  if (process.argv[2] === '__complete') {
+    process.stdout.write(printCompletion(complete(buildProgram(name), process.argv.slice(3))))
+    return 0
+  }
   try {
     await buildProgram(name).parseAsync(process.argv)
     return Number(process.exitCode ?? 0)
