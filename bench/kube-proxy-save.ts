@@ -52,6 +52,9 @@ const FILTER = `*filter
 COMMIT
 `
 
+/** A probability as it comes back from the kernel, which keeps it in 1/2^31 (xt_statistic). */
+const saved = (probability: number) => (Math.round(probability * 2 ** 31) / 2 ** 31).toFixed(11)
+
 /** The ClusterIP of the n-th Service; its port is 80. */
 export function serviceIp(n: number): Ip {
   return addToIp(SERVICE_BASE, n)
@@ -79,7 +82,7 @@ export function kubeProxySave(count: number, endpoints: number): LargeSave {
       const endpoint = `${pod}:8080`
       const sep = endpointChain(id, endpoint)
       const left = endpoints - e
-      const random = left > 1 ? ` -m statistic --mode random --probability ${(1 / left).toFixed(11)}` : ''
+      const random = left > 1 ? ` -m statistic --mode random --probability ${saved(1 / left)}` : ''
       declared.push(`:${sep} - [0:0]`)
       perService.push(
         `-A ${chain} -m comment --comment "${name} -> ${endpoint}"${random} -j ${sep}`,
