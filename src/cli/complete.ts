@@ -47,7 +47,7 @@ export function complete(program: Command, words: readonly string[]): Completion
       continue
     }
     if (word.startsWith('-')) {
-      const option = optionsOf(command).find((o) => o.is(word))
+      const option = optionsOf(command).find((o) => o.long === word || o.short === word)
       if (option && takesValue(option) && !word.includes('=')) pending = option
       continue
     }
