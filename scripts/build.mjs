@@ -1,6 +1,6 @@
 // Bundles the programs into dist/: one entry per program, split so that each command loads only what it needs.
 // usage: node scripts/build.mjs [--quiet] [--if-stale]
-import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -32,6 +32,7 @@ if (!existsSync(join(root, 'node_modules/esbuild'))) {
 }
 if (!process.argv.includes('--quiet')) process.stderr.write('netwhy: building\n')
 // Built beside and moved into place, so that a program being started never sees half a folder.
+const began = new Date()
 const draft = `dist.${process.pid}`
 const { build } = await import('esbuild')
 try {
@@ -56,5 +57,6 @@ try {
   process.exit(4)
 }
 writeFileSync(join(root, draft, '.built'), '')
+utimesSync(join(root, draft, '.built'), began, began)
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 renameSync(join(root, draft), join(root, 'dist'))
