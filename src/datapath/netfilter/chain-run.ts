@@ -1,13 +1,14 @@
 /** Running alternatives through a chain: rules in order, jumps, returns, forks (ipt_do_table, nft_do_chain; Linux 6.18). */
 import type { Chain, Rule, SetElement, Statement, Verdict } from '../../model/ruleset.ts'
 import { chainIndex, nextCandidate } from './chain-index.ts'
-import { evaluate, find, setMemory } from './expression.ts'
+import { evaluate, find } from './expression.ts'
+import { isFusedPair } from './fused-ports.ts'
 import { type Certain, gotKey, isSpecial } from './got.ts'
-import { matches } from './match.ts'
+import { matches, undecided } from './match.ts'
 import { mergeWalks, tooMany } from './merge.ts'
 import { type NatStatement, settle, wanted } from './nat.ts'
-import { copyMark, setConnectionMark, setField, setPacketMark, setTtl } from './rewrite.ts'
-import { assume, type End, fork, hit, type Place, type Run, touch, type Walk } from './walk.ts'
+import { act, setField } from './rewrite.ts'
+import { assume, type End, fork, hit, type Place, type Run, type Walk } from './walk.ts'
 
 /** Deeper nesting is refused by the kernel (NFT_JUMP_STACK_SIZE is 16; iptables refuses loops). */
 const MAX_DEPTH = 64
@@ -146,7 +147,9 @@ function test(
   exits: Exits,
   depth: number,
 ): boolean {
-  const chance = matches(run, walk, place, part)
+  let chance = matches(run, walk, place, part)
+  if (chance === 0 && part.kind === 'port' && isFusedPair(walk, place, rule, part))
+    chance = undecided(run, 'iptables-nft before 1.8.10 reads two negated ports as one')
   if (chance === 1) return true
   if (chance === 0) {
     exits.next.push(walk)
@@ -361,45 +364,4 @@ function runSet(
   }
   run.forked = true
   return null
-}
-
-type Plain = Extract<
-  Statement,
-  { kind: 'setMark' | 'copyMark' | 'notrack' | 'ctZone' | 'ttl' | 'dscp' | 'mss' | 'setUpdate' | 'note' }
->
-
-/** Carries out a statement that always lets the packet go on; says what it did. */
-function act(walk: Walk, place: Place, s: Plain): string {
-  const hex = (n: number) => `0x${(n >>> 0).toString(16)}`
-  switch (s.kind) {
-    case 'setMark':
-      if (s.of === 'packet') {
-        setPacketMark(walk, (walk.packet.mark & ~s.mask) ^ s.value)
-        return `mark ${hex(walk.packet.mark)}`
-      }
-      if (walk.connection) setConnectionMark(walk, (walk.connection.entry.mark & ~s.mask) ^ s.value)
-      return 'connmark'
-    case 'copyMark':
-      copyMark(walk, s)
-      return s.to === 'packet' ? `mark ${hex(walk.packet.mark)}` : 'connmark'
-    case 'notrack':
-      if (walk.connection === null) walk.untracked = true
-      return 'notrack'
-    case 'ctZone':
-      if (walk.connection === null) walk.zone = s.zone
-      return `zone ${s.zone}`
-    case 'ttl':
-      setTtl(walk, s)
-      return `ttl ${walk.packet.ttl}`
-    case 'dscp':
-      if (walk.packet.dscp !== s.value) walk.packet = { ...walk.packet, dscp: s.value }
-      return `dscp ${s.value}`
-    case 'mss':
-      return 'mss'
-    case 'setUpdate':
-      touch(walk, setMemory(place, s.set))
-      return `${s.op} ${s.set}`
-    case 'note':
-      return ''
-  }
 }

@@ -2,8 +2,9 @@
 import { hasPorts } from '../../base/protocol.ts'
 import type { Packet } from '../../model/packet.ts'
 import type { Field, Statement, Value } from '../../model/ruleset.ts'
+import { setMemory } from './expression.ts'
 import { isIp } from './got.ts'
-import { touch, type Walk } from './walk.ts'
+import { type Place, touch, type Walk } from './walk.ts'
 
 export function setPacketMark(walk: Walk, mark: number): void {
   if (walk.packet.mark !== mark >>> 0) walk.packet = { ...walk.packet, mark: mark >>> 0 }
@@ -94,5 +95,46 @@ export function setField(walk: Walk, field: Field, value: Value): boolean {
       return true
     default:
       return false
+  }
+}
+
+type Plain = Extract<
+  Statement,
+  { kind: 'setMark' | 'copyMark' | 'notrack' | 'ctZone' | 'ttl' | 'dscp' | 'mss' | 'setUpdate' | 'note' }
+>
+
+/** Carries out a statement that always lets the packet go on; says what it did. */
+export function act(walk: Walk, place: Place, s: Plain): string {
+  const hex = (n: number) => `0x${(n >>> 0).toString(16)}`
+  switch (s.kind) {
+    case 'setMark':
+      if (s.of === 'packet') {
+        setPacketMark(walk, (walk.packet.mark & ~s.mask) ^ s.value)
+        return `mark ${hex(walk.packet.mark)}`
+      }
+      if (walk.connection) setConnectionMark(walk, (walk.connection.entry.mark & ~s.mask) ^ s.value)
+      return 'connmark'
+    case 'copyMark':
+      copyMark(walk, s)
+      return s.to === 'packet' ? `mark ${hex(walk.packet.mark)}` : 'connmark'
+    case 'notrack':
+      if (walk.connection === null) walk.untracked = true
+      return 'notrack'
+    case 'ctZone':
+      if (walk.connection === null) walk.zone = s.zone
+      return `zone ${s.zone}`
+    case 'ttl':
+      setTtl(walk, s)
+      return `ttl ${walk.packet.ttl}`
+    case 'dscp':
+      if (walk.packet.dscp !== s.value) walk.packet = { ...walk.packet, dscp: s.value }
+      return `dscp ${s.value}`
+    case 'mss':
+      return 'mss'
+    case 'setUpdate':
+      touch(walk, setMemory(place, s.set))
+      return `${s.op} ${s.set}`
+    case 'note':
+      return ''
   }
 }
