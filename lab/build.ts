@@ -1,6 +1,5 @@
 /** Makes the namespaces of a lab and everything in them. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { decodeObjects } from './decode.ts'
 import { LabError } from './errors.ts'
@@ -14,7 +13,7 @@ import { kubeletChains, proxySync, restore } from './proxy.ts'
 import { run, script } from './run.ts'
 import { nodeServer, outsideServer, podServer, type Server, serverProgram, startServer } from './servers.ts'
 import { withSlices } from './slices.ts'
-import { writeObjects } from './state.ts'
+import { requireRoot, writeObjects } from './state.ts'
 import { calicoBatch, calicoFdbLines, calicoJumps, calicoRules, calicoSets } from './topology/calico.ts'
 import { cniBatch, fdbLines, flannelRules } from './topology/flannel.ts'
 import { fabricBatch, machineNetns, nodeScript, outsideScript } from './topology/underlay.ts'
@@ -23,7 +22,7 @@ const TOOLS = ['ip', 'bridge', 'nft', 'ipset']
 
 /** A LabError when this machine cannot hold a lab: not root, a tool or br_netfilter missing. */
 export async function checkMachine(options: LabOptions, signal?: AbortSignal): Promise<void> {
-  if (userInfo().uid !== 0) throw new LabError(4, 'the lab needs root: it makes network namespaces')
+  requireRoot()
   const tools = [...TOOLS, `iptables-${options.iptables}-restore`, `ip6tables-${options.iptables}-restore`]
   const path = (process.env.PATH ?? '').split(':').concat('/usr/sbin', '/sbin')
   const missing = tools.filter((t) => !path.some((dir) => existsSync(`${dir}/${t}`)))

@@ -7,9 +7,13 @@ import {
   KUBERNETES_SERVICE,
   type LabOptions,
   NODES,
+  type NodePlan,
   nodeIP,
+  POD_CIDR,
   podCIDR,
   podIP,
+  tunnelIP,
+  UNDERLAY_LENGTH,
   UPSTREAM_DNS,
   vtepMac,
 } from './plan.ts'
@@ -84,14 +88,7 @@ export function startObjects(options: LabOptions): KubeJson[] {
             'kubernetes.io/os': 'linux',
             ...(node.index === 1 ? { 'node-role.kubernetes.io/control-plane': '' } : {}),
           },
-          annotations:
-            options.topology === 'flannel'
-              ? {
-                  'flannel.alpha.coreos.com/backend-type': 'vxlan',
-                  'flannel.alpha.coreos.com/public-ip': nodeIP(node, 4),
-                  'flannel.alpha.coreos.com/backend-data': JSON.stringify({ VNI: 1, VtepMAC: vtepMac(node, 4) }),
-                }
-              : {},
+          annotations: annotationsOf(node, options),
         },
         spec: {
           podCIDR: podCIDR(node, fs[0]!),
@@ -177,12 +174,51 @@ export function startObjects(options: LabOptions): KubeJson[] {
       selector: { app: 'db' },
       ports: [{ name: 'db', port: 5432, protocol: 'TCP', targetPort: 5432 }],
     }),
+    ...poolsOf(options),
     object('v1', 'ConfigMap', 'kube-system', 'coredns', {
       data: {
         Corefile: `.:53 {\n    errors\n    kubernetes cluster.local in-addr.arpa ip6.arpa {\n       pods insecure\n       fallthrough in-addr.arpa ip6.arpa\n    }\n    forward . ${UPSTREAM_DNS[fs[0]!]}\n    cache 30\n    loop\n}\n`,
       },
     }),
   ]
+}
+
+/** What flanneld or calico-node writes on its Node. */
+function annotationsOf(node: NodePlan, options: LabOptions): KubeJson {
+  const fs = families(options.stack)
+  const out: KubeJson = {}
+  for (const f of fs) {
+    const six = f === 6
+    if (options.topology === 'calico') {
+      out[`projectcalico.org/IPv${f}Address`] = `${nodeIP(node, f)}/${UNDERLAY_LENGTH[f]}`
+      out[`projectcalico.org/IPv${f}VXLANTunnelAddr`] = tunnelIP(node, f)
+      continue
+    }
+    const vxlan = options.topology === 'flannel'
+    out['flannel.alpha.coreos.com/backend-type'] = vxlan ? 'vxlan' : 'host-gw'
+    out['flannel.alpha.coreos.com/kube-subnet-manager'] = 'true'
+    out[`flannel.alpha.coreos.com/public-ip${six ? 'v6' : ''}`] = nodeIP(node, f)
+    out[`flannel.alpha.coreos.com/backend-${six ? 'v6-' : ''}data`] = vxlan
+      ? JSON.stringify({ VNI: 1, VtepMAC: vtepMac(node, f) })
+      : 'null'
+  }
+  return out
+}
+
+/** Calico's address pools; flannel keeps none in the API. */
+function poolsOf(options: LabOptions): KubeJson[] {
+  if (options.topology !== 'calico') return []
+  return families(options.stack).map((f) =>
+    object('crd.projectcalico.org/v1', 'IPPool', '', `default-ipv${f}-ippool`, {
+      spec: {
+        cidr: POD_CIDR[f],
+        blockSize: f === 4 ? 24 : 64,
+        vxlanMode: 'Always',
+        ipipMode: 'Never',
+        natOutgoing: true,
+      },
+    }),
+  )
 }
 
 /** The status of a pod whose one container runs and is ready. */

@@ -24,7 +24,7 @@ export interface LabDescription {
 
 export function describeLab(place: LabPlace): LabDescription {
   const state = readState(place)
-  if (!state) return { phase: 'absent', faults: [], netns: [], pods: [], services: [], policies: [] }
+  if (!state) return { phase: 'absent', faults: [], netns: labNetns(place), pods: [], services: [], policies: [] }
   const objects = state.phase === 'up' ? readObjects(place) : []
   const full = (o: KubeJson) => `${namespaceOf(o)}/${nameOf(o)}`
   return {

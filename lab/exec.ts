@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
 import { LabError } from './errors.ts'
 import { type LabPlace, nodeNetns, podNetns } from './plan.ts'
+import { requireRoot } from './state.ts'
 
 /** The namespace `node/NAME` or `pod/NS/NAME` stands for (`outside` and `fabric` count as nodes); a LabError when there is none. */
 export function netnsOf(place: LabPlace, ref: string): string {
@@ -18,6 +19,7 @@ export function netnsOf(place: LabPlace, ref: string): string {
 
 /** Runs a command there on this process's own terminal. The exit code; 128 + number for a signal, as a shell says it. */
 export function execIn(place: LabPlace, ref: string, command: readonly string[]): Promise<number> {
+  requireRoot()
   const netns = netnsOf(place, ref)
   return new Promise((resolve, reject) => {
     const child = spawn('ip', ['netns', 'exec', netns, ...command], { stdio: 'inherit' })

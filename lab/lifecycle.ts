@@ -8,25 +8,52 @@ import type { LabOptions, LabPlace } from './plan.ts'
 import { removeResolvConf } from './pods.ts'
 import { kill, labNetns, labPids } from './processes.ts'
 import { run } from './run.ts'
-import { readObjects, readState, withLock, writeState } from './state.ts'
+import { type LabState, readObjects, readState, withLock, writeState } from './state.ts'
+
+/** Everything the lab keeps in its folder; a folder that holds anything else is not the lab's to clear. */
+const OWN = /^(state\.json|objects\.json|objects-before-faults\.json|inventory\.yaml|servers|log|work)(\.\d+\.new)?$/
 
 /** Removes every process, namespace and file of the lab at `place`: all that carries its prefix or its folder. */
 export async function teardown(place: LabPlace): Promise<boolean> {
+  const foreign = existsSync(place.dir) ? readdirSync(place.dir).filter((n) => !OWN.test(n)) : []
+  if (foreign.length > 0)
+    throw new LabError(4, `${place.dir} is no lab's folder: it holds ${foreign.slice(0, 3).join(', ')}`)
   const netns = labNetns(place)
   const found = netns.length > 0 || existsSync(place.dir)
+  const madeMount = stateOrNull(place)?.madeMount === true
   // A killed process that was starting another leaves that one behind, so look until nobody is left.
   for (let pids = labPids(place), rounds = 0; pids.length > 0; pids = labPids(place)) {
-    if (++rounds > 200) throw new LabError(4, `processes ${pids.join(', ')} of the lab do not end`)
+    if (++rounds > 500) throw new LabError(4, `processes ${pids.join(', ')} of the lab do not end`)
     kill(pids)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
-  if (netns.length > 0)
-    await run(['ip', '-force', '-batch', '-'], { input: netns.map((n) => `netns del ${n}\n`).join(''), mayFail: true })
-  for (const name of new Set([...netns, ...resolvConfNames(place)])) removeResolvConf(name)
+  const remove = labNetns(place)
+  if (remove.length > 0)
+    await run(['ip', '-force', '-batch', '-'], { input: remove.map((n) => `netns del ${n}\n`).join(''), mayFail: true })
+  for (const name of new Set([...remove, ...resolvConfNames(place)])) removeResolvConf(name)
   const left = labNetns(place)
   if (left.length > 0) throw new LabError(4, `network namespaces ${left.join(', ')} could not be deleted`)
+  if (madeMount && readdirSync('/run/netns').length === 0) {
+    await run(['umount', '/run/netns'], { mayFail: true })
+    await run(['rmdir', '/run/netns'], { mayFail: true })
+  }
   rmSync(place.dir, { recursive: true, force: true })
   return found
+}
+
+function stateOrNull(place: LabPlace): LabState | null {
+  try {
+    return readState(place)
+  } catch {
+    return null
+  }
+}
+
+/** Whether `ip netns add` has made its mount point already (ip-netns(8): a shared bind mount of /run/netns). */
+function netnsMounted(): boolean {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .some((l) => l.split(' ')[4] === '/run/netns')
 }
 
 function resolvConfNames(place: LabPlace): string[] {
@@ -40,6 +67,7 @@ async function raise(
   objects: readonly KubeJson[],
   signal?: AbortSignal,
 ): Promise<void> {
+  const before = stateOrNull(place)
   await teardown(place)
   const state = {
     version: 1,
@@ -47,6 +75,7 @@ async function raise(
     prefix: place.prefix,
     options,
     startedAt: new Date().toISOString(),
+    madeMount: before?.madeMount === true || !netnsMounted(),
     faults: [],
     chains: {},
   } as const

@@ -1,5 +1,6 @@
 /** What the lab consists of, before anything is made: names, addresses, options. */
 import { createHash } from 'node:crypto'
+import { LabError } from './errors.ts'
 
 export const TOPOLOGIES = ['flannel', 'hostgw', 'calico'] as const
 export const PROXIES = ['iptables', 'nftables'] as const
@@ -21,9 +22,18 @@ export interface LabPlace {
   readonly dir: string
 }
 
-/** The place the environment names: $NETWHY_LAB_PREFIX and $NETWHY_LAB_DIR, else the contract's. */
+/**
+ * The place the environment names: $NETWHY_LAB_PREFIX and $NETWHY_LAB_DIR, else the contract's. A LabError for values that
+ * would make clearing up dangerous: everything with the prefix is the lab's.
+ */
 export function labPlace(env: NodeJS.ProcessEnv): LabPlace {
-  return { prefix: env.NETWHY_LAB_PREFIX || 'netwhy-', dir: env.NETWHY_LAB_DIR || '/run/netwhy-lab' }
+  const prefix = env.NETWHY_LAB_PREFIX || 'netwhy-'
+  const dir = env.NETWHY_LAB_DIR || '/run/netwhy-lab'
+  if (!/^[a-z][a-z0-9-]{1,30}-$/.test(prefix))
+    throw new LabError(2, `NETWHY_LAB_PREFIX '${prefix}' must be lower-case letters and digits and end in a hyphen`)
+  if (!/^(\/[A-Za-z0-9._-]+){2,}$/.test(dir) || dir.includes('/..'))
+    throw new LabError(2, `NETWHY_LAB_DIR '${dir}' must be an absolute path of at least two plain names`)
+  return { prefix, dir }
 }
 
 /** The families of a stack in the API's order: the first is the primary one. */

@@ -1,5 +1,5 @@
 /** A pod's namespace and plumbing, as kubelet and the CNI plugin would make them. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { LabError } from './errors.ts'
@@ -85,6 +85,12 @@ export function writeResolvConf(netns: string, text: string): void {
 
 export function removeResolvConf(netns: string): void {
   rmSync(join(NETNS_ETC, netns), { recursive: true, force: true })
+  try {
+    // The folder itself goes with its last entry; ip-netns(8) does not need it.
+    rmdirSync(NETNS_ETC)
+  } catch (e) {
+    if (!['ENOTEMPTY', 'ENOENT', 'EEXIST'].includes((e as NodeJS.ErrnoException).code ?? '')) throw e
+  }
 }
 
 /** What kubelet writes into the pod for its dnsPolicy. */

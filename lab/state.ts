@@ -1,6 +1,7 @@
 /** What the lab remembers between commands: files in its state folder, written whole or not at all. */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { LabError } from './errors.ts'
 import type { KubeJson } from './kubejson.ts'
@@ -13,10 +14,17 @@ export interface LabState {
   readonly prefix: string
   readonly options: LabOptions
   readonly startedAt: string
+  /** Whether `ip netns` had to make the mount at /run/netns: then the last lab to go takes it away. */
+  readonly madeMount: boolean
   /** Faults broken and not healed, oldest first. */
   readonly faults: readonly string[]
   /** Per-service iptables chains now in each node, by `node/family`: kube-proxy's memory of what may become stale. */
   readonly chains: Readonly<Record<string, readonly string[]>>
+}
+
+/** A LabError unless this process may change network namespaces. */
+export function requireRoot(): void {
+  if (userInfo().uid !== 0) throw new LabError(4, 'the lab needs root: it makes network namespaces')
 }
 
 const STATE = 'state.json'
@@ -74,6 +82,7 @@ export function writeObjects(place: LabPlace, items: readonly KubeJson[]): void 
  * kernel frees however this process ends. A LabError when another command holds it.
  */
 export async function withLock<T>(place: LabPlace, work: () => Promise<T>): Promise<T> {
+  requireRoot()
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>

@@ -32,7 +32,12 @@ function faultTable(): string {
 }
 
 function labText(lab: LabDescription): string {
-  if (lab.phase === 'absent') return 'No lab is up. `netwhy lab up` starts one.\n'
+  if (lab.phase === 'absent')
+    return lab.netns.length === 0
+      ? 'No lab is up. `netwhy lab up` starts one.\n'
+      : `No lab is up, but namespaces of one are left: ${lab.netns.join(', ')}. \`netwhy lab down\` clears them away.\n`
+  if (lab.phase === 'starting')
+    return 'A lab was cut short while starting, or is starting now. `netwhy lab down` clears it away.\n'
   const o = lab.options!
   const head = `Lab ${lab.phase}: ${o.topology}, kube-proxy ${o.proxy}, iptables-${o.iptables}, ${o.stack}\n`
   const broken = lab.faults.length > 0 ? `Broken: ${lab.faults.join(', ')}\n` : ''
