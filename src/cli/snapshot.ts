@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { UsageError } from './errors.ts'
 import { loadEvidence, type SourceOptions, withSource } from './source.ts'
 
@@ -15,6 +17,12 @@ export function defaultName(now: Date): string {
   return `netwhy-${day}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}.tar.gz`
 }
 
+/** Pseudonyms of this run only: the key is thrown away. */
+async function redacted(snapshot: Snapshot): Promise<Snapshot> {
+  const { redactSnapshot } = await import('../snapshot/redact.ts')
+  return redactSnapshot(snapshot, randomBytes(32).toString('hex'))
+}
+
 /** Declares `netwhy snapshot`. */
 export function declareSnapshot(program: Command): void {
   const command = program
@@ -28,8 +36,9 @@ export function declareSnapshot(program: Command): void {
     const { formOf, writeSnapshot } = await import('../collect/write.ts')
     formOf(output)
     const snapshot = await loadEvidence(options)
-    await writeSnapshot(snapshot, output)
+    const kept = options.redact ? await redacted(snapshot) : snapshot
+    await writeSnapshot(kept, output)
     const { describeSnapshot } = await import('./snapshot-summary.ts')
-    process.stdout.write(describeSnapshot(snapshot.manifest, resolve(output)))
+    process.stdout.write(describeSnapshot(kept.manifest, resolve(output)))
   })
 }

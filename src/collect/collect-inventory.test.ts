@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -65,6 +65,25 @@ test('a pod found by UID gets the name its object has', async () => {
   expect(s.manifest.artefacts.map((a) => a.path)).toEqual(['objects/pods.json', 'nodes/n1/pods/shop_web/ss.txt'])
   const unnamed = await collect({ nodes: [node('n1')] })
   expect(unnamed.text('nodes/n1/netns/pod-u-9/ss.txt')).toBe('socket\n')
+})
+
+test('over ssh the arguments arrive as they were, and the program on its standard input', async () => {
+  // Stands in for ssh: hands the last argument to a shell, as sshd does.
+  const ssh = '#!/bin/sh\nprintf "%s\\n" "$@" >"$0.args"\nfor last; do :; done\nexec sh -c "$last"\n'
+  writeFileSync(join(dir, 'ssh'), ssh, { mode: 0o755 })
+  const path = process.env.PATH
+  process.env.PATH = `${dir}:${path}`
+  try {
+    const via = { kind: 'ssh', target: 'root@n1', port: 22 } as const
+    const s = await collect({
+      nodes: [{ name: 'n1', via }],
+      pods: [{ namespace: 'a', name: 'b', node: 'n1', via: { kind: 'pid', pid: 7 } }],
+    })
+    expect(s.text('nodes/n1/node/arguments')).toBe('--node n1 --scope machine --timeout 60 --pod a/b=pid:7\n')
+    expect(readFileSync(join(dir, 'ssh.args'), 'utf8')).toContain('BatchMode=yes\n')
+  } finally {
+    process.env.PATH = path
+  }
 })
 
 test('stopping ends the wait at once', async () => {

@@ -11,14 +11,8 @@ test('a shell gives back every argument as it was', () => {
   const echo = (args: readonly string[]) =>
     execFileSync('sh', ['-c', `printf '%s\\0' ${args.map(shellQuote).join(' ')}`]).toString('utf8')
   const joined = (args: readonly string[]) => args.map((a) => `${a}\0`).join('')
-  expect(echo(hostile)).toBe(joined(hostile))
-  fc.assert(
-    fc.property(fc.array(argument, { minLength: 1, maxLength: 30 }), (args) => {
-      const clean = args.map((a) => Buffer.from(a).toString('utf8'))
-      expect(echo(clean)).toBe(joined(clean))
-    }),
-    { numRuns: 30 },
-  )
+  const any = fc.sample(argument, 300).map((s) => Buffer.from(s).toString('utf8'))
+  for (const args of [hostile, any]) expect(echo(args)).toBe(joined(args))
 })
 
 test('a NUL byte is refused', () => expect(() => shellQuote('a\0b')).toThrow('NUL'))
