@@ -135,7 +135,8 @@ function fieldAfter(c: Cursor, w: string, start: number): Ast | null {
     const key = takeWord(c)
     return key === null ? null : (known(`meta.${key}`) ?? unknown())
   }
-  if (BARE_META.has(w)) return known(`meta.${w}`) ?? unknown()
+  const xfrm = w === 'ipsec' && (nextWord(c) === 'in' || nextWord(c) === 'out')
+  if (BARE_META.has(w) && !xfrm) return known(`meta.${w}`) ?? unknown()
   if (HEADERS.has(w)) return headerField(c, w, unknown)
   if (EXTENSIONS.has(w)) return takeWord(c) === null ? null : unknown()
   const raw = /^@(ll|nh|th|ih),(\d+),(\d+)$/.exec(w)

@@ -167,7 +167,7 @@ function readSet(tables: Tables, table: TableBuild, what: 'set' | 'map', o: Json
       : data === 'verdict'
         ? { kind: 'vmap', keyTypes, dataTypes: [] }
         : { kind: 'map', keyTypes, dataTypes: typeNames(data) }
-  set.dynamic = strings(property(o, 'flags')).includes('dynamic')
+  set.dynamic = strings(property(o, 'flags')).some((f) => f === 'dynamic' || f === 'timeout')
   if (keyTypes.length === 0) addIssue(tables, line, `type of ${cut(name)} not understood`)
   const elements = property(o, 'elem')
   if (elements !== undefined) set.elements.push(() => readElements(elements, line))

@@ -68,12 +68,34 @@ function understood(ctx: RuleContext, op: Relation, left: Ast, right: Ast): Matc
   if (isBitmask(type) && (op === 'implicit' || op === '!')) return anyOf(ctx, left, type, right, op === '!')
   const value = constant(right, type)
   if (!value) return null
+  const ordered = left.kind === 'field' && type === 'inet_service' ? portRange(op, value) : null
+  if (ordered) {
+    const special = intervalMatch(ctx, (left as { key: string }).key, ordered, false, '==')
+    if (special) return special
+  }
   if (left.kind === 'field' && !(op in OPS)) {
     const special = intervalMatch(ctx, left.key, value, negate, op)
     if (special) return special
   }
   const l = lowerExpression(ctx, left)
   return l && compare(ctx, l.expr, op, value, type)
+}
+
+/** The ports that satisfy `PORT < N` and the like; null for other relations, and when there are none. */
+function portRange(op: Relation, v: Interval): Interval | null {
+  if (v.from !== v.to || typeof v.from !== 'number') return null
+  const n = v.from
+  const range: Interval | null =
+    op === '<'
+      ? { from: 0, to: n - 1 }
+      : op === '<='
+        ? { from: 0, to: n }
+        : op === '>'
+          ? { from: n + 1, to: 65535 }
+          : op === '>='
+            ? { from: n, to: 65535 }
+            : null
+  return range && range.from <= range.to ? range : null
 }
 
 /** `EXPR < VALUE` and the like; equality with a range is membership of it. */

@@ -24,7 +24,7 @@ export function lowerNat(ctx: RuleContext, s: NatAst): Statement | null {
     const { from, to } = value as { from: Ip; to: Ip }
     // nft_nat_inet_eval leaves packets of the other family alone.
     if (ctx.family === 'inet') requireNetwork(ctx, from.family)
-    if (s.prefix || s.addr.kind === 'prefix') {
+    if (s.prefix) {
       const mask = port ? null : maskOfInterval(from, to)
       return mask && { kind: 'netmap', type: s.type, addr: from, mask }
     }

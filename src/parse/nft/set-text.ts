@@ -40,11 +40,12 @@ export function readSetHeader(source: NftSource, set: SetBuild, what: 'set' | 'm
   if (set.types.keyTypes.length === 0) addIssue(source.tables, body.line, `type of ${set.name} not understood`)
 }
 
+/** Sets that packets add to, or whose elements run out: nft's JSON of version 1.0.6 shows only the second. */
 function isDynamic(tokens: readonly Token[]): boolean {
   const at = tokens.findIndex((t, i) => t.text === 'flags' && (i === 0 || tokens[i - 1]!.kind === 'end'))
   if (at < 0) return false
   for (let i = at + 1; i < tokens.length && tokens[i]!.kind !== 'end'; i++) {
-    if (tokens[i]!.text === 'dynamic') return true
+    if (tokens[i]!.text === 'dynamic' || tokens[i]!.text === 'timeout') return true
   }
   return false
 }

@@ -10,7 +10,7 @@ import {
   noTables,
   type TableBuild,
 } from './assembly.ts'
-import { type Body, type RawStatement, splitStatements } from './blocks.ts'
+import { type RawStatement, splitStatements } from './blocks.ts'
 import { readChainHeader, readRules } from './chain-text.ts'
 import { readDefinitions } from './definitions.ts'
 import { readElements, readSetHeader } from './set-text.ts'
@@ -25,27 +25,19 @@ const FAMILIES: readonly string[] = ['ip', 'ip6', 'inet', 'arp', 'bridge', 'netd
  */
 export function parseNftText(text: string, artefact: string): Ruleset {
   const tables = noTables(artefact)
-  const statements = splitStatements(text, 0, text.length, 1, (line, what) => addIssue(tables, line, what))
+  const statements = splitStatements(text, (line, what) => addIssue(tables, line, what))
   const source: NftSource = { text, tables, variables: readDefinitions(text, statements) }
   for (const s of statements) topLevel(source, s)
   return finishRuleset(tables)
 }
 
-interface Words {
-  readonly words: readonly string[]
-  readonly statement: RawStatement
-}
-
 /** The words before a statement's block, or all of it. */
-function head(text: string, statement: RawStatement): Words {
+function head(text: string, statement: RawStatement): string[] {
   const end = statement.body ? statement.body.from - 1 : statement.to
-  const words = text
-    .slice(statement.from, Math.min(end, statement.from + 2000))
-    .replace(/#.*/g, '')
-    .trim()
-    .split(/\s+/)
-    .map((w) => (w.length > 1 && w.startsWith('"') && w.endsWith('"') ? w.slice(1, -1) : w))
-  return { words, statement }
+  let from = text.slice(statement.from, Math.min(end, statement.from + 2000))
+  if (from.includes('#')) from = from.replace(/#.*/g, '')
+  const words = from.trim().split(/\s+/)
+  return from.includes('"') ? words.map((w) => w.replace(/^"(.+)"$/, '$1')) : words
 }
 
 /** `[family] NAME …` from `words[at]` on: the family is ip when left out. */
@@ -58,7 +50,7 @@ function familyAt(words: readonly string[], at: number): { family: TableFamily; 
 
 function topLevel(source: NftSource, statement: RawStatement): void {
   const { text, tables } = source
-  const { words } = head(text, statement)
+  const words = head(text, statement)
   const known = ['table', 'add', 'create', 'insert', 'delete', 'destroy', 'flush', 'define', 'redefine']
   const verb = words[0]!
   if (!known.includes(verb)) {
@@ -83,7 +75,7 @@ function topLevel(source: NftSource, statement: RawStatement): void {
     else if (verb === 'flush') for (const c of declareTable(tables, family, name).chains.values()) c.rules.length = 0
     else {
       const table = declareTable(tables, family, name)
-      if (statement.body) readTable(source, table, statement.body)
+      for (const s of statement.inner ?? []) readTableStatement(source, table, s)
     }
     return
   }
@@ -109,15 +101,12 @@ function topLevel(source: NftSource, statement: RawStatement): void {
   addIssue(tables, statement.line, `not understood: ${cut(text.slice(statement.from, statement.to))}`)
 }
 
-function readTable(source: NftSource, table: TableBuild, body: Body): void {
-  const damaged = (line: number, what: string) => addIssue(source.tables, line, what)
-  for (const s of splitStatements(source.text, body.from, body.to, body.line, damaged)) {
-    const { words } = head(source.text, s)
-    if (words[0] === 'flags') {
-      if (words.includes('dormant') || words.some((w) => w.split(',').includes('dormant'))) table.dormant = true
-    } else if (words[0] !== 'comment' && !tableItem(source, table, words, s))
-      addIssue(source.tables, s.line, `not understood: ${cut(source.text.slice(s.from, s.to))}`)
-  }
+function readTableStatement(source: NftSource, table: TableBuild, s: RawStatement): void {
+  const words = head(source.text, s)
+  if (words[0] === 'flags') {
+    if (words.some((w) => w.split(',').includes('dormant'))) table.dormant = true
+  } else if (words[0] !== 'comment' && !tableItem(source, table, words, s))
+    addIssue(source.tables, s.line, `not understood: ${cut(source.text.slice(s.from, s.to))}`)
 }
 
 /** Objects that rules refer to by name and that have no bearing on where a packet goes by themselves. */

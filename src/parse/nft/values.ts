@@ -36,9 +36,12 @@ function prefixInterval(ip: Ip, length: number): Interval {
   }
 }
 
+/** Masks are shared: a large ruleset holds a hundred thousand addresses. */
+const HOST_MASK: Record<4 | 6, Ip> = { 4: maskOf(4, 32), 6: maskOf(6, 128) }
+
 /** The mask of the prefix that covers exactly `from`–`to`, or null when no prefix does. */
 export function maskOfInterval(from: Ip, to: Ip): Ip | null {
-  if (ipEquals(from, to)) return maskOf(from.family, from.family === 4 ? 32 : 128)
+  if (from === to || ipEquals(from, to)) return HOST_MASK[from.family]
   const words = from.family === 4 ? (['d'] as const) : (['a', 'b', 'c', 'd'] as const)
   let length = 0
   let open = false
