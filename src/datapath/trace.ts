@@ -1,5 +1,6 @@
 import type { Ip } from '../base/ip.ts'
-import { hasPorts, ICMP, ICMPV6, TCP } from '../base/protocol.ts'
+import { formatIp, ipEquals, isUnspecified } from '../base/ip.ts'
+import { hasPorts, ICMP, ICMPV6, TCP, UDP } from '../base/protocol.ts'
 import type { Netns, NetnsId, Network } from '../model/network.ts'
 import type { Packet } from '../model/packet.ts'
 import { TCP_FLAGS } from '../model/packet.ts'
@@ -9,6 +10,9 @@ import type { Flight, Purpose, World } from './flight.ts'
 import { end, toTrace, undecided } from './flight.ts'
 import { mergeConnections, mergePackets } from './merge.ts'
 import { withPathMtu } from './path-mtu.ts'
+import { lookupRoute } from './routing/lookup.ts'
+import { sourceFor } from './routing/source.ts'
+import { findListener } from './socket/listen.ts'
 import { walk } from './walk.ts'
 
 /** Who sends the first packet: a netns, or a machine outside that was not collected. */
@@ -140,6 +144,11 @@ function answered(world: World, question: PacketQuestion, flight: Flight): Conne
     ...flightIn(flight.netns, answerTo(flight.packet), 1),
     connections: flight.connections,
   }
+  const unsure = flight.packet.protocol === UDP ? answersFromElsewhere(flight, start.packet) : null
+  if (unsure) {
+    const reply = toTrace(undecided(start, 'socket', unsure, 'unsupported'))
+    return [{ probability: forward.probability, disposition: 'insufficient-info', forward, reply }]
+  }
   const back: World = { ...world, purpose }
   const replies = walk(back, [start]).map((f) => leftToAsker(back, f))
   return replies.map((reply) => {
@@ -151,6 +160,35 @@ function answered(world: World, question: PacketQuestion, flight: Flight): Conne
       reply: trace,
     }
   })
+}
+
+/**
+ * A UDP socket bound to any address answers from the address routing picks, unless the program takes care (IP_PKTINFO). Null when
+ * that makes no difference here; otherwise the doubt in words.
+ */
+function answersFromElsewhere(flight: Flight, answer: Packet): string | null {
+  const { netns } = flight
+  const listening = findListener(netns, flight.packet, '')
+  if (listening.kind !== 'found' || !listening.sockets.some((s) => isUnspecified(s.local))) return null
+  const route = lookupRoute(netns, {
+    dst: answer.dst,
+    src: null,
+    iif: 'lo',
+    oif: null,
+    mark: 0,
+    dscp: 0,
+    protocol: UDP,
+    sport: answer.sport,
+    dport: answer.dport,
+    uid: null,
+  })
+  if (route.kind !== 'paths') return null
+  for (const path of route.paths) {
+    const source = sourceFor(netns, path, answer.dst)
+    if (source && !ipEquals(source, answer.src))
+      return `the socket on any address would answer from ${formatIp(source)}, not from ${formatIp(answer.src)}, unless the program keeps the address it was asked at (IP_PKTINFO)`
+  }
+  return null
 }
 
 /** The packet as the sender's socket sees it: source chosen, nothing translated yet. */

@@ -7,6 +7,7 @@ import { end, note, undecided } from '../flight.ts'
 import { confirmConnection, passHook } from '../hook.ts'
 import type { Path } from '../routing/lookup.ts'
 import { lookupRoute, routeEvidence, routeText } from '../routing/lookup.ts'
+import { isLocalAddress } from '../routing/rpfilter.ts'
 import { sourceFor } from '../routing/source.ts'
 import { endUnrouted } from './refused.ts'
 import { sendPath } from './send.ts'
@@ -82,6 +83,8 @@ function refuseSource(flight: Flight): Flight | null {
   if (isUnspecified(packet.src) || !has(netns, 'links')) return null
   if (packet.src.family === 4 && packet.src.d >>> 24 === 127) return null
   const owners = linksWithAddress(netns, packet.src)
+  // `__ip_dev_find` falls back to the local table: a local route makes an address one's own.
+  if (owners.length === 0 && isLocalAddress(netns, packet.src)) return null
   if (owners.length === 0)
     return end(flight, 'no-route', 'send', `${formatIp(packet.src)} is not an address of this netns`, {
       cause: 'martian-source',
