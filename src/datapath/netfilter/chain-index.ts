@@ -2,11 +2,12 @@
  * Which rules of a long chain a packet can match at all. A Service cluster has chains of ten thousand rules that differ in
  * one exact address or port; visiting them in turn is what makes the kernel slow, and us too.
  */
-import { type Ip, maskOf } from '../../base/ip.ts'
+import type { Ip } from '../../base/ip.ts'
 import type { Match, Rule } from '../../model/ruleset.ts'
 import type { Run, Walk } from './walk.ts'
 
-type Positions = number[]
+/** Ascending. Most keys have one rule, which then needs no array. */
+type Positions = number | number[]
 
 export interface ChainIndex {
   readonly dst: ReadonlyMap<string | number, Positions>
@@ -15,10 +16,10 @@ export interface ChainIndex {
   readonly out: ReadonlyMap<string, Positions>
   readonly dport: ReadonlyMap<number, Positions>
   /** Rules keyed by link or port, all of them, for packets whose link or port is not known. */
-  readonly allIn: Positions
-  readonly allOut: Positions
-  readonly allDport: Positions
-  readonly rest: Positions
+  readonly allIn: number[]
+  readonly allOut: number[]
+  readonly allDport: number[]
+  readonly rest: number[]
 }
 
 /** Shorter chains are walked. */
@@ -43,12 +44,13 @@ function build(rules: readonly Rule[]): ChainIndex {
   const inLinks = new Map<string, Positions>()
   const outLinks = new Map<string, Positions>()
   const dport = new Map<number, Positions>()
-  const allIn: Positions = []
-  const allOut: Positions = []
-  const allDport: Positions = []
-  const rest: Positions = []
-  rules.forEach((rule, i) => {
-    const keys = keysOf(rule)
+  const allIn: number[] = []
+  const allOut: number[] = []
+  const allDport: number[] = []
+  const rest: number[] = []
+  const keys: Keys = { dst: undefined, src: undefined, in: undefined, out: undefined, dport: undefined }
+  for (let i = 0; i < rules.length; i++) {
+    findKeys(rules[i]!, keys)
     if (keys.dst) add(dst, ipKey(keys.dst), i)
     else if (keys.src) add(src, ipKey(keys.src), i)
     else if (keys.in !== undefined) {
@@ -61,27 +63,32 @@ function build(rules: readonly Rule[]): ChainIndex {
       add(dport, keys.dport, i)
       allDport.push(i)
     } else rest.push(i)
-  })
+  }
   return { dst, src, in: inLinks, out: outLinks, dport, allIn, allOut, allDport, rest }
 }
 
 function add<K>(map: Map<K, Positions>, key: K, i: number): void {
-  const list = map.get(key)
-  if (list) list.push(i)
-  else map.set(key, [i])
+  const old = map.get(key)
+  if (old === undefined) map.set(key, i)
+  else if (typeof old === 'number') map.set(key, [old, i])
+  else old.push(i)
 }
 
 interface Keys {
-  dst?: Ip
-  src?: Ip
-  in?: string
-  out?: string
-  dport?: number
+  dst: Ip | undefined
+  src: Ip | undefined
+  in: string | undefined
+  out: string | undefined
+  dport: number | undefined
 }
 
 /** Exact conditions among the matches before the first part that does something. */
-function keysOf(rule: Rule): Keys {
-  const keys: Keys = {}
+function findKeys(rule: Rule, keys: Keys): void {
+  keys.dst = undefined
+  keys.src = undefined
+  keys.in = undefined
+  keys.out = undefined
+  keys.dport = undefined
   for (const part of rule.parts) {
     switch (part.kind) {
       case 'address':
@@ -125,21 +132,20 @@ function keysOf(rule: Rule): Keys {
       case 'mss':
       case 'tproxy':
       case 'setUpdate':
-        return keys
+        return
       case 'opaque':
-        if (part.what === 'statement') return keys
+        if (part.what === 'statement') return
         break
       default:
         break
     }
   }
-  return keys
 }
 
 function isFull(part: Extract<Match, { kind: 'address' }>): boolean {
-  const full = maskOf(part.addr.family, part.addr.family === 4 ? 32 : 128)
   const { mask } = part
-  return mask.d === full.d && mask.c === full.c && mask.b === full.b && mask.a === full.a
+  if (mask.d !== 0xffffffff) return false
+  return part.addr.family === 4 || (mask.c === 0xffffffff && mask.b === 0xffffffff && mask.a === 0xffffffff)
 }
 
 /** Position of the first rule at or after `from` that the packet may match; `end` when there is none. */
@@ -158,7 +164,8 @@ export function nextCandidate(index: ChainIndex, run: Run, walk: Walk, from: num
 }
 
 function atLeast(list: Positions | undefined, from: number, otherwise: number): number {
-  if (!list) return otherwise
+  if (list === undefined) return otherwise
+  if (typeof list === 'number') return list >= from && list < otherwise ? list : otherwise
   let low = 0
   let high = list.length
   while (low < high) {

@@ -2,7 +2,8 @@
 
 import type { Hook } from '../../model/ruleset.ts'
 import { runChain } from './chain-run.ts'
-import { contentKey, listHits, mergeEnds, mergeWalks } from './merge.ts'
+import { inEitherOrder, sameFates } from './either-order.ts'
+import { listHits, mergeEnds, mergeWalks } from './merge.ts'
 import { applyTranslation, manipOf, settle } from './nat.ts'
 import { type Stage, stagesOf } from './stages.ts'
 import { track } from './track.ts'
@@ -19,7 +20,7 @@ export function runHook(around: Surroundings, hook: Hook, layer: 'ip' | 'bridge'
   const outcomes = runStages(around, hook, layer, passage, stages)
   if (alternative === null) return outcomes
   const other = runStages(around, hook, layer, passage, alternative)
-  if (sameFates(outcomes, other)) return outcomes
+  if (sameFates(outcomes, other)) return inEitherOrder(outcomes, other)
   return [
     {
       probability: 1,
@@ -219,23 +220,4 @@ function policyHit(run: Run, place: Place): RuleHit {
     text: `chain ${chain.name} policy drop`,
     effect: 'drop',
   }
-}
-
-/** True when two runs of the hook end alike, whatever rules were met on the way. */
-function sameFates(xs: readonly HookOutcome[], ys: readonly HookOutcome[]): boolean {
-  const tally = (outcomes: readonly HookOutcome[]) => {
-    const sums = new Map<string, number>()
-    for (const o of outcomes) {
-      const key = o.verdict === 'drop' || o.verdict === 'reject' ? `${o.verdict} ${o.rejectWith ?? ''}` : fate(o)
-      sums.set(key, (sums.get(key) ?? 0) + o.probability)
-    }
-    return sums
-  }
-  const x = tally(xs)
-  const y = tally(ys)
-  return x.size === y.size && [...x].every(([key, p]) => Math.abs((y.get(key) ?? -1) - p) < 1e-9)
-}
-
-function fate(o: HookOutcome): string {
-  return `${o.verdict} ${contentKey({ ...start(o.passage), masqueraded: o.masqueraded })}`
 }
