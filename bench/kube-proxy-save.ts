@@ -55,6 +55,12 @@ COMMIT
 /** A probability as it comes back from the kernel, which keeps it in 1/2^31 (xt_statistic). */
 const saved = (probability: number) => (Math.round(probability * 2 ** 31) / 2 ** 31).toFixed(11)
 
+/** Rules as they are listed: chain after chain by name, in their order within the chain. */
+function byChain(rules: readonly string[]): string[] {
+  const keyed = rules.map((rule) => ({ rule, chain: rule.slice(3, rule.indexOf(' ', 3)) }))
+  return keyed.sort((x, y) => (x.chain < y.chain ? -1 : x.chain > y.chain ? 1 : 0)).map((k) => k.rule)
+}
+
 /** The ClusterIP of the n-th Service; its port is 80. */
 export function serviceIp(n: number): Ip {
   return addToIp(SERVICE_BASE, n)
@@ -62,7 +68,7 @@ export function serviceIp(n: number): Ip {
 
 /** `count` Services with `endpoints` endpoints each (1–250); at most 60,000 endpoints in all. */
 export function kubeProxySave(count: number, endpoints: number): LargeSave {
-  const declared: string[] = []
+  const declared = ['KUBE-MARK-MASQ', 'KUBE-NODEPORTS', 'KUBE-POSTROUTING', 'KUBE-SERVICES'].map((c) => `:${c} - [0:0]`)
   const dispatch: string[] = []
   const perService: string[] = []
   for (let s = 0; s < count; s++) {
@@ -94,12 +100,13 @@ export function kubeProxySave(count: number, endpoints: number): LargeSave {
   const nat = [
     '*nat',
     ...['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'].map((c) => `:${c} ACCEPT [0:0]`),
-    ...['KUBE-MARK-MASQ', 'KUBE-NODEPORTS', 'KUBE-POSTROUTING', 'KUBE-SERVICES'].map((c) => `:${c} - [0:0]`),
-    ...declared,
+    ...declared.sort(),
     ...JUMPS_NAT,
-    ...dispatch,
-    '-A KUBE-SERVICES -m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS',
-    ...perService,
+    ...byChain([
+      ...dispatch,
+      '-A KUBE-SERVICES -m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS',
+      ...perService,
+    ]),
     'COMMIT',
     '',
   ].join('\n')
