@@ -110,7 +110,7 @@ export function judge(traces: readonly ConnectionTrace[], met: Met): Judged['ver
 
 export function round(seed: number): Round {
   const rand = random(seed)
-  const count = Math.floor(rand() * 4)
+  const count = 1 + Math.floor(rand() * 4)
   const mutations = Array.from({ length: count }, () => mutation(rand))
   const questions = Array.from({ length: 10 }, () => question(rand))
   return { seed, mutations, ...playCase(mutations, questions) }
