@@ -1,7 +1,7 @@
 /** Expressions of nft's language, as src/parser_bison.y of nftables defines them, from tokens. */
 import { type Cursor, MAX_DEPTH, nextWord, peek, sourceText, take, takeNumber, takeWord } from './cursor.ts'
 import { parseElements } from './elements.ts'
-import { FIELDS, OTHER_TRANSPORTS, rawPayloadField } from './fields.ts'
+import { FIELD_EXPRESSIONS, OTHER_TRANSPORTS, rawPayloadField } from './fields.ts'
 import type { Ast, BinaryOp } from './syntax.ts'
 
 /** `meta_key_unqualified`: keys that may stand without the word `meta`. */
@@ -15,15 +15,19 @@ const HEADERS = new Set(
 )
 const EXTENSIONS = new Set('hbh frag dst mh srh rt0 rt2 rt4'.split(' '))
 
-const BINARY: readonly (readonly [readonly string[], BinaryOp])[][] = [
-  [[['|', 'or'], 'or']],
-  [[['^', 'xor'], 'xor']],
-  [[['&', 'and'], 'and']],
-  [
-    [['<<', 'lshift'], 'shl'],
-    [['>>', 'rshift'], 'shr'],
-  ],
-]
+/** Operators by spelling, and how tightly they bind (shifts tightest). */
+const BINARY: ReadonlyMap<string, readonly [BinaryOp, number]> = new Map([
+  ['|', ['or', 0]],
+  ['or', ['or', 0]],
+  ['^', ['xor', 1]],
+  ['xor', ['xor', 1]],
+  ['&', ['and', 2]],
+  ['and', ['and', 2]],
+  ['<<', ['shl', 3]],
+  ['lshift', ['shl', 3]],
+  ['>>', ['shr', 3]],
+  ['rshift', ['shr', 3]],
+])
 
 /** A concatenation of expressions, possibly the key of a `map`; null (and the cursor anywhere) when it is not one. */
 export function parseExpression(c: Cursor): Ast | null {
@@ -69,16 +73,14 @@ export function parseSetReference(c: Cursor): Ast | null {
 }
 
 function parseBinary(c: Cursor, level: number): Ast | null {
-  const ops = BINARY[level]
-  if (!ops) return parseTerm(c)
-  let left = parseBinary(c, level + 1)
+  let left = parseTerm(c)
   for (let n = 0; left && n < 64; n++) {
     const t = peek(c)
-    const op = t && t.kind !== 'string' ? ops.find(([spellings]) => spellings.includes(t.text)) : undefined
-    if (!op) return left
+    const op = t === undefined || t.kind === 'string' ? undefined : BINARY.get(t.text)
+    if (!op || op[1] < level) return left
     c.at++
-    const right = parseBinary(c, level + 1)
-    left = right && { kind: 'binary', op: op[1], left, right }
+    const right = parseBinary(c, op[1] + 1)
+    left = right && { kind: 'binary', op: op[0], left, right }
   }
   return left
 }
@@ -123,7 +125,7 @@ export function parseField(c: Cursor): Ast | null {
   return found
 }
 
-const known = (key: string): Ast | null => (FIELDS.has(key) ? { kind: 'field', key } : null)
+const known = (key: string): Ast | null => FIELD_EXPRESSIONS.get(key) ?? null
 
 function fieldAfter(c: Cursor, w: string, start: number): Ast | null {
   const unknown = (protocol?: number): Ast => ({

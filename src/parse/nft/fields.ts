@@ -1,5 +1,6 @@
 /** What nft can read from a packet or its surroundings: spelling, datatype, and what must hold before it can be read. */
 import type { Field } from '../../model/ruleset.ts'
+import type { Ast } from './syntax.ts'
 
 export interface FieldInfo {
   readonly field: Field
@@ -138,6 +139,11 @@ function table(): Map<string, FieldInfo> {
 
 /** By key: header or group, a dot, nft's name (`ct.original.ip saddr` for directed conntrack keys). */
 export const FIELDS: ReadonlyMap<string, FieldInfo> = table()
+
+/** The expression that reads each field: made once, because a large ruleset holds each of them a hundred thousand times. */
+export const FIELD_EXPRESSIONS: ReadonlyMap<string, Ast> = new Map(
+  [...FIELDS.keys()].map((key) => [key, { kind: 'field', key }]),
+)
 
 /** Transport protocols whose headers nft reads by name although the model does not: their rules still imply them. */
 export const OTHER_TRANSPORTS: ReadonlyMap<string, number> = new Map([

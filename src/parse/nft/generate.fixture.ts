@@ -142,6 +142,8 @@ export function randomRuleset(seed: number): { table: string; rules: string[] } 
       return `add rule ${family} generated ${hook} ${[...matches, action(r, family, kind)].join(' ')}`
     }),
   )
+  // After a check for ICMP nft prints the second half-word of the transport header as `icmp checksum`, which is no field of ours.
+  const printable = rules.filter((rule) => !(rule.includes('icmp') && rule.includes(' th ')))
   const declared = chains.map(
     ([hook, type, priority]) =>
       `\tchain ${hook} {\n\t\ttype ${type} hook ${hook} priority ${priority}; policy ${r.pick(['accept', 'drop'])};\n\t}`,
@@ -155,5 +157,5 @@ export function randomRuleset(seed: number): { table: string; rules: string[] } 
 ${declared.join('\n')}
 }
 `
-  return { table, rules }
+  return { table, rules: printable }
 }

@@ -1,7 +1,7 @@
 /** Expressions of `nft -j` (man libnftables-json, EXPRESSIONS; nftables src/json.c) into the common shape. */
 import type { Verdict } from '../../model/ruleset.ts'
 import { MAX_DEPTH } from './cursor.ts'
-import { FIELDS, OTHER_TRANSPORTS, rawPayloadField } from './fields.ts'
+import { FIELD_EXPRESSIONS, OTHER_TRANSPORTS, rawPayloadField } from './fields.ts'
 import { type JsonObject, number, object, property, string, strings, wrapped } from './json-value.ts'
 import type { Ast, BinaryOp, ElementAst } from './syntax.ts'
 
@@ -88,7 +88,7 @@ export function jsonExpression(x: unknown, depth = 0): Ast | null {
   }
 }
 
-const known = (key: string): Ast | null => (FIELDS.has(key) ? { kind: 'field', key } : null)
+const known = (key: string): Ast | null => FIELD_EXPRESSIONS.get(key) ?? null
 const unknown = (text: string, protocol?: number): Ast => ({
   kind: 'unknown',
   text,

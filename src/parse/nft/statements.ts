@@ -151,26 +151,26 @@ function relation(c: Cursor): StatementAst[] | null {
   return [{ kind: 'match', op: op === 'implicit' ? '==' : op, left: masked, right }]
 }
 
-const RELATIONS: Readonly<Record<string, Relation>> = {
-  '==': '==',
-  '=': '==',
-  eq: '==',
-  '!=': '!=',
-  ne: '!=',
-  '<': '<',
-  lt: '<',
-  '>': '>',
-  gt: '>',
-  '<=': '<=',
-  le: '<=',
-  '>=': '>=',
-  ge: '>=',
-  '!': '!',
-}
+const RELATIONS: ReadonlyMap<string, Relation> = new Map<string, Relation>([
+  ['==', '=='],
+  ['=', '=='],
+  ['eq', '=='],
+  ['!=', '!='],
+  ['ne', '!='],
+  ['<', '<'],
+  ['lt', '<'],
+  ['>', '>'],
+  ['gt', '>'],
+  ['<=', '<='],
+  ['le', '<='],
+  ['>=', '>='],
+  ['ge', '>='],
+  ['!', '!'],
+])
 
 function takeRelation(c: Cursor): Relation {
   const t = peek(c)
-  const op = t && t.kind !== 'string' && Object.hasOwn(RELATIONS, t.text) ? RELATIONS[t.text]! : 'implicit'
+  const op = (t && t.kind !== 'string' && RELATIONS.get(t.text)) || 'implicit'
   if (op !== 'implicit') c.at++
   return op
 }
