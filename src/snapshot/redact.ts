@@ -38,16 +38,27 @@ export function renamer(pseudonyms: ReadonlyMap<string, string>, addresses: Addr
     }
     return replaceNames(w, pseudonyms)
   }
+  // The same words come again and again; the memory for them is bounded.
+  const known = new Map<string, string>()
   const rename = (text: string): string =>
     text.replace(WORDS, (match) => {
-      if (!/[:/]/.test(match)) return word(match)
-      if (MAC.test(match)) return addresses.mac(match)
-      const chain = /^((?:[a-z]+-)?)([A-Z2-7]{8}-.*)$/.exec(match)
-      const renamed = chain && renameNftBase(chain[2]!, rename)
-      if (chain && renamed) return chain[1]! + renamed
-      const mapped = /[:.]/.test(match) ? mapAddressText(match, addresses) : null
-      return mapped ?? match.replace(/[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?/g, word)
+      let to = known.get(match)
+      if (to === undefined) {
+        to = replacement(match)
+        if (known.size >= 500_000) known.clear()
+        known.set(match, to)
+      }
+      return to
     })
+  const replacement = (match: string): string => {
+    if (!/[:/]/.test(match)) return word(match)
+    if (MAC.test(match)) return addresses.mac(match)
+    const chain = /^((?:[a-z]+-)?)([A-Z2-7]{8}-.*)$/.exec(match)
+    const renamed = chain && renameNftBase(chain[2]!, rename)
+    if (chain && renamed) return chain[1]! + renamed
+    const mapped = /[:.]/.test(match) ? mapAddressText(match, addresses) : null
+    return mapped ?? match.replace(/[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?/g, word)
+  }
   return rename
 }
 
@@ -71,11 +82,14 @@ export function redactSnapshot(snapshot: Snapshot, key: string): Snapshot {
   for (const path of snapshot.paths()) {
     if (leftOut(path)) continue
     const decoded = documents.get(path)
-    files.set(rename(path), () =>
-      encoder.encode(
-        decoded
-          ? decoded.map((d) => `${JSON.stringify(deep(withoutFreeText(d), rename), null, 1)}\n`).join('---\n')
-          : renameArtefact(path, snapshot.text(path) ?? '', rename),
+    files.set(
+      rename(path),
+      once(() =>
+        encoder.encode(
+          decoded
+            ? decoded.map((d) => `${JSON.stringify(deep(withoutFreeText(d), rename), null, 1)}\n`).join('---\n')
+            : renameArtefact(path, snapshot.text(path) ?? '', rename),
+        ),
       ),
     )
   }
@@ -93,6 +107,15 @@ export function redactSnapshot(snapshot: Snapshot, key: string): Snapshot {
     },
     files,
   )
+}
+
+/** Computed when first asked for, and kept. */
+function once(source: Source): Source {
+  let bytes: Uint8Array | undefined
+  return () => {
+    bytes ??= source()
+    return bytes
+  }
 }
 
 /** tc prints u32 matches as hexadecimal words, which may be addresses. */
