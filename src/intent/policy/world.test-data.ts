@@ -79,13 +79,20 @@ export function service(
   }
 }
 
-/** A NetworkPolicy; `spec` is YAML. */
-export function policy(namespace: string, name: string, spec: string): OtherObject {
+/** A NetworkPolicy; `spec` is YAML, or what YAML would give. */
+export function policy(namespace: string, name: string, spec: string | object): OtherObject {
   return other('networking.k8s.io/v1', 'NetworkPolicy', namespace, name, spec)
 }
 
-export function other(apiVersion: string, kind: string, namespace: string, name: string, spec: string): OtherObject {
-  return { apiVersion, kind, meta: meta(namespace, name), evidence, raw: { spec: parse(spec) as unknown } }
+export function other(
+  apiVersion: string,
+  kind: string,
+  namespace: string,
+  name: string,
+  spec: string | object,
+): OtherObject {
+  const value: unknown = typeof spec === 'string' ? parse(spec) : spec
+  return { apiVersion, kind, meta: meta(namespace, name), evidence, raw: { spec: value } }
 }
 
 const KINDS = ['Pod', 'Node', 'Namespace', 'Service', 'NetworkPolicy']
