@@ -187,7 +187,7 @@ function hash(run: Run, walk: Walk, place: Place, expr: Extract<Expr, { kind: 'h
   })
 }
 
-/** Bytes of a field in a register when they are in network order and fewer than four. */
+/** How fields lie in a register: ports in network order, marks in the order of the CPU, protocols in the first byte. */
 const TWO_BYTES = new Set([
   'th.sport',
   'th.dport',
@@ -198,7 +198,8 @@ const TWO_BYTES = new Set([
   'sctp.sport',
   'sctp.dport',
 ])
-const HOST_ORDER = new Set(['meta.mark', 'ct.mark'])
+const WHOLE = new Set(['meta.mark', 'ct.mark'])
+const ONE_BYTE = new Set(['meta.l4proto', 'ip.protocol', 'ip6.nexthdr'])
 
 /** The words that values occupy in nft's registers, as a little-endian CPU reads them; null when the layout is not known. */
 function registers(values: readonly Value[], of: Expr): number[] | null {
@@ -213,7 +214,7 @@ function registers(values: readonly Value[], of: Expr): number[] | null {
       if (value.family === 6) out.push(swap32(value.a), swap32(value.b), swap32(value.c))
       out.push(swap32(value.d))
     } else if (typeof value === 'number' && part.kind === 'field') {
-      if (HOST_ORDER.has(part.field)) out.push(value)
+      if (WHOLE.has(part.field) || (ONE_BYTE.has(part.field) && parts.length > 1)) out.push(value)
       else if (TWO_BYTES.has(part.field) && parts.length > 1) out.push(((value & 0xff) << 8) | (value >>> 8))
       else return null
     } else return null
