@@ -154,7 +154,7 @@ describe('laws of NetworkPolicy', () => {
         question,
         (list, extra, [f, t, p, proto]) => {
           const before = evaluate(build(list), f, t, p, proto)
-          const after = evaluate(build([...list, extra]), f, t, p, proto)
+          const after = evaluate(build([extra, ...list]), f, t, p, proto)
           for (const direction of ['ingress', 'egress'] as const)
             if (before[direction].isolated && before[direction].decision === 'allow')
               expect(after[direction].decision).toBe('allow')
