@@ -3,6 +3,7 @@ import { formatEndpoint } from '../base/ip.ts'
 import { hasPorts, TCP } from '../base/protocol.ts'
 import type { ConntrackEntry } from '../model/conntrack.ts'
 import type { Evidence } from '../model/evidence.ts'
+import type { Netns } from '../model/network.ts'
 import type { Packet } from '../model/packet.ts'
 import { TCP_FLAGS } from '../model/packet.ts'
 import type { Hook } from '../model/ruleset.ts'
@@ -56,6 +57,37 @@ export function passHook(
     ...(flight.memory ? { memory: flight.memory } : {}),
   })
   return outcomes.map((outcome) => apply(flight, hook, outcome))
+}
+
+const layered = new WeakMap<Netns, ReadonlySet<string>>()
+
+/** Hooks of the bridge layer and of devices (`ingress`, `egress`) at which this netns has chains: most have none. */
+function extraHooks(netns: Netns): ReadonlySet<string> {
+  let hooks = layered.get(netns)
+  if (!hooks) {
+    const found = new Set<string>()
+    for (const r of netns.rulesets)
+      for (const t of r.tables)
+        for (const c of t.chains.values()) {
+          if (!c.base || t.dormant) continue
+          if (t.family === 'bridge') found.add(`bridge ${c.base.hook}`)
+          else if (c.base.hook === 'ingress' || c.base.hook === 'egress') found.add(`ip ${c.base.hook}`)
+        }
+    hooks = found
+    layered.set(netns, hooks)
+  }
+  return hooks
+}
+
+/** A bridge-family or device hook: nothing happens where the netns has no chain there. */
+export function passExtraHook(
+  world: World,
+  flight: Flight,
+  hook: Hook,
+  links: HookLinks,
+  layer: 'ip' | 'bridge',
+): Flight[] {
+  return extraHooks(flight.netns).has(`${layer} ${hook}`) ? passHook(world, flight, hook, links, layer) : [flight]
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { Evidence } from '../../model/evidence.ts'
 import type { FdbEntry, Link } from '../../model/network.ts'
-import { factsOf, has, isUp, lacksCarrier } from '../facts.ts'
+import { factsOf, has, isUp, lacksCarrier, linkView } from '../facts.ts'
 import type { Flight, Frame, World } from '../flight.ts'
 import { end, note, undecided } from '../flight.ts'
+import { passExtraHook } from '../hook.ts'
 import { portsOf } from '../link/relations.ts'
 import { broadcastDomain } from '../wire/domain.ts'
 import { bridgedForward, bridgedPrerouting, callsIptables } from './netfilter.ts'
@@ -44,10 +45,14 @@ export function enterBridge(world: World, flight: Flight, bridge: Link, port: Li
     ]
   const call = callsIptables(flight, bridge)
   if (call.kind === 'unknown') return [undecided(flight, 'bridge', call.what, 'not-collected')]
-  if (!call.on) return switchFrame(world, flight, bridge, port, frame, false)
-  return bridgedPrerouting(world, flight, bridge, port, frame).flatMap((r) =>
-    r.flight.stage.kind === 'ended' ? [r.flight] : switchFrame(world, r.flight, bridge, port, r.frame, true),
-  )
+  const views = { in: linkView(port, flight.packet.dst.family), out: null }
+  return passExtraHook(world, flight, 'prerouting', views, 'bridge').flatMap((entered) => {
+    if (entered.stage.kind === 'ended') return [entered]
+    if (!call.on) return switchFrame(world, entered, bridge, port, frame, false)
+    return bridgedPrerouting(world, entered, bridge, port, frame).flatMap((r) =>
+      r.flight.stage.kind === 'ended' ? [r.flight] : switchFrame(world, r.flight, bridge, port, r.frame, true),
+    )
+  })
 }
 
 function switchFrame(
@@ -59,13 +64,13 @@ function switchFrame(
   filtered: boolean,
 ): Flight[] {
   const ports = portsOf(flight.netns, bridge)
+  const family = flight.packet.dst.family
   if (frame.dst === bridge.mac || frame.dst === port.mac)
-    return [
-      {
-        ...flight,
-        stage: { kind: 'receive', link: bridge, frame, host: true, prerouted: filtered },
-      },
-    ]
+    return passExtraHook(world, flight, 'input', { in: linkView(port, family), out: null }, 'bridge').map((up) =>
+      up.stage.kind === 'ended'
+        ? up
+        : { ...up, stage: { kind: 'receive', link: bridge, frame, host: true, prerouted: filtered } },
+    )
   if (ports.some((p) => p.mac === frame.dst))
     return [
       end(
@@ -87,9 +92,18 @@ function switchFrame(
     link: bridge.name,
     evidence: target.evidence,
   })
-  return filtered
-    ? bridgedForward(world, switched, bridge, target.port).map((f) => toPort(f, target.port, frame))
-    : [toPort(switched, target.port, frame)]
+  const views = { in: linkView(port, family), out: linkView(target.port, family) }
+  const filter = (f: Flight): Flight[] => (filtered ? bridgedForward(world, f, bridge, target.port) : [f])
+  return passExtraHook(world, switched, 'forward', views, 'bridge')
+    .flatMap((f) => (f.stage.kind === 'ended' ? [f] : filter(f)))
+    .flatMap((f) => outOfPort(world, f, target.port, frame))
+}
+
+/** The bridge layer's postrouting, then the port. */
+function outOfPort(world: World, flight: Flight, port: Link, frame: Frame): Flight[] {
+  if (flight.stage.kind === 'ended') return [flight]
+  const views = { in: null, out: linkView(port, flight.packet.dst.family) }
+  return passExtraHook(world, flight, 'postrouting', views, 'bridge').map((f) => toPort(f, port, frame))
 }
 
 function toPort(flight: Flight, port: Link, frame: Frame): Flight {
@@ -208,5 +222,8 @@ export function leaveByBridge(world: World, flight: Flight, bridge: Link, frame:
     link: bridge.name,
     evidence: target.evidence,
   })
-  return [toPort(switched, target.port, frame)]
+  const views = { in: null, out: linkView(target.port, flight.packet.dst.family) }
+  return passExtraHook(world, switched, 'output', views, 'bridge').flatMap((f) =>
+    outOfPort(world, f, target.port, frame),
+  )
 }

@@ -1,5 +1,5 @@
 import { formatIp, ipEquals, isUnspecified } from '../../base/ip.ts'
-import type { Netns } from '../../model/network.ts'
+import type { Netns, Route } from '../../model/network.ts'
 import type { Packet } from '../../model/packet.ts'
 import { conf, factsOf, has, isUp, linksWithAddress, linkView } from '../facts.ts'
 import type { Flight, World } from '../flight.ts'
@@ -44,6 +44,8 @@ export function localOut(world: World, flight: Flight, oif: string | null, socke
   if (refused) return [refused]
   const answer = lookupRoute(netns, query(flight.packet, oif))
   if (answer.kind !== 'paths') return [endUnrouted(flight, answer)]
+  if (!isFollowed(answer.route))
+    return [undecided(flight, 'route', `packets to a ${answer.route.type} address are not followed`, 'unsupported')]
   return answer.paths.flatMap((found) => {
     const path = outLink(netns, found)
     let packet = flight.packet
@@ -72,6 +74,9 @@ export function localOut(world: World, flight: Flight, oif: string | null, socke
     }).flatMap((after) => (after.stage.kind === 'ended' ? [after] : rerouted(world, routed, after, path, oif)))
   })
 }
+
+const isFollowed = (route: Route): boolean =>
+  route.type === 'unicast' || route.type === 'local' || (route.type === 'anycast' && route.family === 6)
 
 /** A socket can only send from an address of its netns (`__ip_dev_find`, `ipv6_chk_addr`). */
 function refuseSource(flight: Flight): Flight | null {

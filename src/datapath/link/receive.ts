@@ -1,8 +1,9 @@
 import type { Link } from '../../model/network.ts'
 import { enterBridge } from '../bridge/forward.ts'
-import { isUp, lacksCarrier } from '../facts.ts'
+import { isUp, lacksCarrier, linkView } from '../facts.ts'
 import type { Flight, Frame, World } from '../flight.ts'
 import { cross, end, note, undecided } from '../flight.ts'
+import { passExtraHook } from '../hook.ts'
 import { masterOf, uppersOf } from './relations.ts'
 import { trafficControl } from './traffic-control.ts'
 
@@ -18,7 +19,6 @@ export function receive(
   host: boolean,
   prerouted: boolean,
 ): Flight[] {
-  const { netns } = flight
   if (!isUp(link) || lacksCarrier(link))
     return [
       end(flight, 'neighbour-unreachable', 'receive', `${link.name} is ${isUp(link) ? 'without carrier' : 'down'}`, {
@@ -28,8 +28,24 @@ export function receive(
       }),
     ]
   const arrived = host ? flight : note(flight, 'receive', `arrives on ${link.name}`, { link: link.name })
-  const checked = trafficControl(arrived, link, 'ingress')
-  if (checked.stage.kind === 'ended') return [checked]
+  const shaped = trafficControl(arrived, link, 'ingress')
+  if (shaped.stage.kind === 'ended') return [shaped]
+  const views = { in: linkView(link, shaped.packet.dst.family), out: null }
+  return passExtraHook(world, shaped, 'ingress', views, 'ip').flatMap((f) =>
+    f.stage.kind === 'ended' ? [f] : handOver(world, f, link, frame, host, prerouted),
+  )
+}
+
+/** The rx handler of the link, or its own IP stack. */
+function handOver(
+  world: World,
+  checked: Flight,
+  link: Link,
+  frame: Frame,
+  host: boolean,
+  prerouted: boolean,
+): Flight[] {
+  const { netns } = checked
   const master = masterOf(netns, link)
   if (frame.vlan !== undefined) return [untag(world, checked, link, frame)]
   if (master?.kind === 'bridge') return enterBridge(world, checked, master, link, frame)

@@ -3,9 +3,10 @@ import type { Link } from '../../model/network.ts'
 import { leaveByBridge } from '../bridge/forward.ts'
 import { ipipTransmit } from '../encap/ipip.ts'
 import { vxlanTransmit } from '../encap/vxlan.ts'
-import { isUp, lacksCarrier, netnsName } from '../facts.ts'
+import { isUp, lacksCarrier, linkView, netnsName } from '../facts.ts'
 import type { Flight, Frame, World } from '../flight.ts'
 import { cross, end, note, undecided } from '../flight.ts'
+import { passExtraHook } from '../hook.ts'
 import { narrow } from '../ip/send.ts'
 import { overWire } from '../wire/deliver.ts'
 import { attachmentOf } from '../wire/segment.ts'
@@ -30,8 +31,15 @@ export function transmit(world: World, flight: Flight, link: Link, frame: Frame,
         evidence: [link.evidence],
       }),
     ]
-  const shaped = trafficControl(flight, link, 'egress')
-  if (shaped.stage.kind === 'ended') return [shaped]
+  const views = { in: null, out: linkView(link, flight.packet.dst.family) }
+  return passExtraHook(world, flight, 'egress', views, 'ip').flatMap((f) => {
+    const shaped = f.stage.kind === 'ended' ? f : trafficControl(f, link, 'egress')
+    return shaped.stage.kind === 'ended' ? [shaped] : hardStart(world, shaped, link, frame, nexthop)
+  })
+}
+
+/** `ndo_start_xmit` of each kind of link. */
+function hardStart(world: World, shaped: Flight, link: Link, frame: Frame, nexthop: Ip | null): Flight[] {
   switch (link.kind) {
     case 'loopback':
       return [{ ...shaped, stage: { kind: 'ip-input', link, prerouted: false } }]
@@ -70,7 +78,7 @@ export function transmit(world: World, flight: Flight, link: Link, frame: Frame,
         undecided(
           shaped,
           'send',
-          `what ${link.kernelKind ?? link.kind} link ${link.name} of ${flight.netns.id} does with a packet is not modelled`,
+          `what ${link.kernelKind ?? link.kind} link ${link.name} of ${shaped.netns.id} does with a packet is not modelled`,
           'unsupported',
           { link: link.name, evidence: [link.evidence] },
         ),

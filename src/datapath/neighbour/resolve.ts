@@ -1,16 +1,17 @@
 import type { Ip } from '../../base/ip.ts'
-import { formatIp } from '../../base/ip.ts'
+import { formatIp, isLinkLocal } from '../../base/ip.ts'
 import type { Evidence } from '../../model/evidence.ts'
 import type { Link, Netns, Network } from '../../model/network.ts'
 import type { DropCause } from '../../model/trace.ts'
 import { confMax, has, linksWithAddress, neighbourOf, netnsName } from '../facts.ts'
 import type { Flight, World } from '../flight.ts'
 import type { Place } from '../link/relations.ts'
-import { masterOf, uppersOf } from '../link/relations.ts'
+import { masterOf, portsOf, uppersOf } from '../link/relations.ts'
 import { isLocalAddress } from '../routing/rpfilter.ts'
 import { selectAddress } from '../routing/source.ts'
 import type { Domain } from '../wire/domain.ts'
 import { broadcastDomain } from '../wire/domain.ts'
+import { attachmentOf } from '../wire/segment.ts'
 import type { Reply } from './answer.ts'
 import { repliesTo } from './answer.ts'
 
@@ -99,7 +100,7 @@ function unanswered(
   const entry = neighbourOf(netns, link.name, nexthop)
   const tried = entry ? `, the neighbour entry is ${entry.state}` : ''
   const spoilt = answers.silent.find((s) => s.why !== 'not-mine')
-  const owner = silentOwner(world, nexthop, netns)
+  const owner = silentOwner(world, nexthop, netns, domain.wire)
   if (owner && areStacked(world.network, { netns, link }, owner))
     return {
       kind: 'fail',
@@ -163,15 +164,26 @@ function areStacked(network: Network, x: Place, y: Place): boolean {
   return sitsOn(x, y) || sitsOn(y, x)
 }
 
-/** A collected netns that has the address, although it did not answer: its link is down or elsewhere. */
-function silentOwner(world: World, ip: Ip, asking: Netns): Place | null {
-  let found: Place | null = null
+/**
+ * A collected netns that has the address, although it did not answer: its link is down or elsewhere. On a cable only links that
+ * are attached to one count: the same private address may well exist twice. Link-local addresses say nothing.
+ */
+function silentOwner(world: World, ip: Ip, asking: Netns, onWire: boolean): Place | null {
+  if (isLinkLocal(ip)) return null
   for (const netns of world.network.netns.values()) {
     if (netns.id === asking.id) continue
-    const link = linksWithAddress(netns, ip)[0]
-    if (link && link.kind !== 'loopback' && link.kind !== 'dummy') found ??= { netns, link }
+    for (const link of linksWithAddress(netns, ip)) {
+      if (link.kind === 'loopback' || link.kind === 'dummy') continue
+      if (!onWire || isWired(world.network, { netns, link })) return { netns, link }
+    }
   }
-  return found
+  return null
+}
+
+function isWired(network: Network, place: Place): boolean {
+  if (place.link.kind === 'macvlan' || place.link.kind === 'vlan') return true
+  const below = place.link.kind === 'bridge' ? portsOf(place.netns, place.link) : [place.link]
+  return below.some((link) => attachmentOf(network, place.netns, link) === 'wire')
 }
 
 function proxyEvidence(place: Place, why: string): Evidence[] {
