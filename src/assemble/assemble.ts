@@ -11,7 +11,7 @@ import { missingOf } from './missing.ts'
 import { type NetnsDraft, netnsOf } from './netns.ts'
 import { readObjects } from './objects.ts'
 import { type Place, placesOf } from './places.ts'
-import { type Pairing, pairAcross, pairVeths, type VethSide } from './veths.ts'
+import { endKey, type Pairing, pairAcross, pairVeths, type VethSide } from './veths.ts'
 
 /**
  * Nothing is parsed here but the manifest: a netns reads its artefacts when they are looked at, and `issues` and `missing`
@@ -49,8 +49,9 @@ export function assemble(snapshot: Snapshot): { readonly network: Network; reado
       lazy(() => {
         const own = within.get(node)!()
         issues.push(...own.issues)
-        // Between nodes only netns of one machine can be joined; there some host names the inodes of others.
-        const shared = names.length > 1 && sidesOf(node).some((s) => s.kind === 'host' && hasLoneNamedVeth(s, own))
+        // Between nodes only netns of one machine can be joined; there a lone veth names the inode of a netns of another.
+        const elsewhere = lazy(() => inodesOf(names.filter((n) => n !== node).flatMap(sidesOf)))
+        const shared = names.length > 1 && sidesOf(node).some((s) => leadsTo(s, own, elsewhere))
         return shared ? new Map([...own.peers, ...across()]) : own.peers
       }),
     )
@@ -97,14 +98,17 @@ function nodeOf(name: string, places: readonly Place[], artefacts: Artefacts): N
   }
 }
 
-function hasLoneNamedVeth(side: VethSide, own: Pairing): boolean {
-  return side.links.some(
-    (l) =>
-      l.kind === 'veth' &&
-      l.linkNetnsid !== undefined &&
-      !own.peers.has(`${side.id} ${l.ifindex}`) &&
-      side.identity?.inodes.has(l.linkNetnsid) === true,
-  )
+function inodesOf(sides: readonly VethSide[]): ReadonlySet<string> {
+  return new Set(sides.map((s) => s.identity?.inode).filter((i) => i !== undefined))
+}
+
+/** True when a veth without a peer on its own node names the inode of one of those netns. */
+function leadsTo(side: VethSide, own: Pairing, inodes: () => ReadonlySet<string>): boolean {
+  return side.links.some((l) => {
+    if (l.kind !== 'veth' || l.linkNetnsid === undefined || own.peers.has(endKey(side.id, l.ifindex))) return false
+    const inode = side.identity?.inodes.get(l.linkNetnsid)
+    return inode !== undefined && inodes().has(inode)
+  })
 }
 
 function sideOf(place: Place, draft: NetnsDraft): VethSide {

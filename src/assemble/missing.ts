@@ -42,6 +42,7 @@ function missingOfNode(node: string, places: readonly Place[], artefacts: Artefa
         if (reason === null) continue
         const substitute = SUBSTITUTES[file]
         if (substitute !== undefined && artefacts.trouble(`${place.folder}/${substitute}`) === null) continue
+        if (need.artefact === 'iptables-legacy' && legacyIsDefault(place, artefacts)) continue
         if (need.hostOnly === true && place.kind !== 'host' && !artefacts.mentioned(path)) continue
         const key = `${file}\0${reason}`
         const group = groups.get(key)
@@ -52,6 +53,12 @@ function missingOfNode(node: string, places: readonly Place[], artefacts: Artefa
     artefact: g.places.length === 1 ? `${g.places[0]!.folder}/${g.file}` : `nodes/${node}/*/${g.file}`,
     consequence: `${g.what} were not collected on ${where(node, g.places)}: ${g.reason}; ${g.consequence}`,
   }))
+}
+
+/** Then `iptables-save` holds the legacy tables. */
+function legacyIsDefault(place: Place, artefacts: Artefacts): boolean {
+  const version = artefacts.read(`nodes/${place.node}/node/iptables-version.txt`).text
+  return version.trim() !== '' && !version.includes('nf_tables')
 }
 
 function where(node: string, places: readonly Place[]): string {

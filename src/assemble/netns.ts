@@ -163,7 +163,9 @@ export function netnsOf(place: Place, around: Surroundings): NetnsDraft {
     fdb: () => fdb().whole,
     'bridge-links': () =>
       ports().whole || finished().every((l) => !isPort(l, finished()) || l.bridgePort !== undefined),
-    'bridge-vlans': () => vlans().whole,
+    // Where no bridge filters VLANs, membership decides nothing.
+    'bridge-vlans': () =>
+      vlans().whole || (links().whole && !links().value.some((l) => l.bridge?.vlanFiltering === true)),
     iptables: () => rulesets().iptables,
     'iptables-legacy': () => rulesets().legacy,
     nft: () => rulesets().nft,

@@ -103,7 +103,7 @@ function isWhole(file: Artefact): boolean {
 
 function readNft(folder: string, artefacts: Artefacts): { readonly ruleset: Ruleset | null; readonly whole: boolean } {
   const text = artefacts.read(`${folder}/nft-ruleset.txt`)
-  if (text.trouble === null && /(^|[}\n])\s*$/.test(text.text.slice(-200)) && balanced(text.text)) {
+  if (text.trouble === null && balanced(text.text)) {
     const ruleset = parseNftText(text.text, text.origin.artefact)
     return { ruleset: ruleset.tables.length > 0 || ruleset.issues.length > 0 ? ruleset : null, whole: true }
   }
@@ -119,7 +119,8 @@ function readNft(folder: string, artefacts: Artefacts): { readonly ruleset: Rule
 
 /** A listing that was cut has an open block at its end: nft closes a table with `}` in the first column. */
 function balanced(text: string): boolean {
-  return text.trim() === '' || /(^|\n)\}\s*$/.test(text)
+  const end = text.slice(-200)
+  return end.trim() === '' || /(^|\n)\}\s*$/.test(end)
 }
 
 function isJson(text: string): boolean {

@@ -57,7 +57,21 @@ export function pairVeths(sides: readonly VethSide[]): Pairing {
     const proven = candidates(end).filter((other) => proof(end, other) === 'same')
     if (proven.length === 1) state.pair(end, proven[0]!)
   }
-  for (const end of ends) if (end.side.kind === 'host') pairHost(end, candidates, state)
+  const peersBefore = new Map([...state.peers].map(([key, peer]) => [key, peer.netns]))
+  const hosts = ends.filter((e) => e.side.kind === 'host' && state.free(e))
+  const chosen = hosts.map((host) => ({ host, pod: choose(host, candidates, state) }))
+  for (const { host, pod } of chosen) {
+    if (pod === null) continue
+    // One netns number stands for one netns: where two choices disagree, at least one is wrong.
+    const rival = ends.find((e) => e.side === host.side && e.link.linkNetnsid === host.link.linkNetnsid && disagrees(e))
+    if (rival) state.doubt(host, `${host.link.name} and ${rival.link.name} share a netns number but lead to two netns`)
+    else state.pair(host, pod)
+
+    function disagrees(e: End): boolean {
+      const other = chosen.find((c) => c.host === e)?.pod?.side.id ?? peersBefore.get(endKey(e.side.id, e.link.ifindex))
+      return other !== undefined && other !== pod?.side.id
+    }
+  }
   return state
 }
 
@@ -148,21 +162,14 @@ function pairWithin(end: End, state: ReturnType<typeof pairingState>): void {
     state.pair(end, { side: end.side, link: peer })
 }
 
-/** A host's veth and the one end in a netns of the same node that mirrors it; several: the one other evidence ties to it. */
-function pairHost(host: End, candidates: (end: End) => End[], state: ReturnType<typeof pairingState>): void {
-  if (!state.free(host)) return
+/** The one end in a netns of the same node that mirrors a host's veth; of several, the one other evidence ties to it. */
+function choose(host: End, candidates: (end: End) => End[], state: ReturnType<typeof pairingState>): End | null {
   const free = candidates(host).filter((c) => state.free(c))
-  if (free.length === 0) return
-  // The far end must have no other choice of host either; hosts of one node are one, so only its own netns can compete.
-  if (free.length === 1 && candidates(free[0]!).filter((c) => c.side.kind === 'host').length === 1) {
-    state.pair(host, free[0]!)
-    return
-  }
+  if (free.length === 0) return null
+  if (free.length === 1) return free[0]!
   const tied = free.filter((c) => host.side.tied(host.link, c.side, c.link))
-  if (tied.length === 1) state.pair(host, tied[0]!)
-  else
-    state.doubt(
-      host,
-      `the other end of ${host.link.name} may be in ${free.map((c) => c.side.id).join(' or ')}: not decided`,
-    )
+  if (tied.length === 1) return tied[0]!
+  const where = free.map((c) => c.side.id).join(' or ')
+  state.doubt(host, `the other end of ${host.link.name} may be in ${where}: not decided`)
+  return null
 }
