@@ -1,6 +1,7 @@
 /** Tables under construction, and how both dialects turn them into the model with rules and elements read on demand. */
 import type { Issue } from '../../model/evidence.ts'
 import type { BaseChain, Chain, NamedSet, Rule, Ruleset, SetElement, Table, TableFamily } from '../../model/ruleset.ts'
+import { distrustTranslation, isIptablesTable } from './iptables-table.ts'
 import { lowerElement } from './lower-expression.ts'
 import { lowerRule } from './lower-rule.ts'
 import type { ElementAst, SetTypes, StatementAst } from './syntax.ts'
@@ -88,17 +89,19 @@ function finishTable(tables: Tables, t: TableBuild): Table {
 }
 
 function finishChain(tables: Tables, t: TableBuild, c: ChainBuild, types: ReadonlyMap<string, SetTypes>): Chain {
-  const rules = once(() =>
-    c.rules
+  const rules = once(() => {
+    const translated = isIptablesTable(t)
+    return c.rules
       .flatMap((read) => read())
       .map((r): Rule => {
         const { statements, ...rest } = r
-        const lowered = lowerRule(statements, t.family, types, r.line)
+        const read = lowerRule(statements, t.family, types, r.line)
+        const lowered = translated && read.counters ? { ...read, parts: distrustTranslation(read.parts) } : read
         for (const p of lowered.parts)
           if (p.kind === 'opaque') addIssue(tables, r.line, `not understood: ${cut(p.text)}`)
         return { ...rest, ...lowered }
-      }),
-  )
+      })
+  })
   return { name: c.name, ...(c.base ? { base: c.base } : {}), line: c.line, rules }
 }
 
