@@ -3,6 +3,7 @@ import type { KubeObjects } from '../kubeobj/objects.ts'
 import type { Missing } from '../model/evidence.ts'
 import type { Answer, Finding } from '../model/finding.ts'
 import type { Network } from '../model/network.ts'
+import { misdelivered } from './checks/node/misdelivered.ts'
 import { allProbesLost, bigPacketsLost, someProbesLost } from './checks/probe/mtu.ts'
 import { staleEntries } from './checks/service/stale-entry.ts'
 import { bandwidthLimited } from './checks/timing/bandwidth.ts'
@@ -140,7 +141,9 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
     success = names.successProbability
   }
   const state = STATE_CHECKS.flatMap((check) => check(q))
-  const refuted = probeAnswered(q) && verdict === 'unreachable' ? refutation(q) : null
+  // An answer from the wrong machine confirms a misdelivery rather than refuting it.
+  const answered = probeAnswered(q) && !own.some(misdelivered)
+  const refuted = answered && verdict === 'unreachable' ? refutation(q) : null
   if (refuted) {
     verdict = 'reachable'
     success = null
@@ -164,7 +167,13 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
     rootCause: failing ? (cause?.code ?? null) : null,
     branches: q.branches.map((b) => b.trace),
     findings,
-    missing: verdict === 'reachable' ? [] : gaps(q.branches, asked),
+    missing:
+      verdict === 'reachable'
+        ? []
+        : gaps(
+            q.branches.filter((b) => !certain.has(b)),
+            asked,
+          ),
   }
 }
 

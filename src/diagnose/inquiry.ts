@@ -13,6 +13,8 @@ export interface Source {
   readonly ip: Ip | null
   readonly pod?: PodObject
   readonly node?: NodeObject
+  /** It was not collected, but a node has a host route to it by this link. */
+  readonly behind?: { readonly netns: NetnsId; readonly link: string }
 }
 
 /** One address the question may mean: a headless Service or a dual-stack name has several. */

@@ -4,6 +4,7 @@
  * the tunnel that took it along; and only what nothing explains is a silent neighbour.
  */
 import { dnsNameserverWrong, dnsUpstream } from './checks/dns/dns.ts'
+import { calicoGateway } from './checks/neighbour/calico-gateway.ts'
 import { neighbourChecks, neighbourLast } from './checks/neighbour/neighbour.ts'
 import { conntrackInvalidDrop } from './checks/netfilter/conntrack-invalid.ts'
 import {
@@ -32,6 +33,7 @@ import { bridgeNetfilterOff, forwardingOff, rpFilterDrop } from './checks/sysctl
 import type { Check } from './inquiry.ts'
 
 export const CHECKS: readonly Check[] = [
+  calicoGateway,
   nodeAddressWrong,
   packetLossByRule,
   tunnelBlocked,

@@ -15,7 +15,7 @@ export interface Shares {
   readonly undecided: number
 }
 
-/** How the probability of `branches` is divided; `certain` are branches that leave the network but are known to fail. */
+/** How the probability of `branches` is divided; `certain` are branches without an end in the evidence that are known to fail all the same. */
 export function sharesOf(branches: readonly Branch[], certain: ReadonlySet<Branch>): Shares {
   let delivered = 0
   let failed = 0
@@ -33,7 +33,8 @@ export function sharesOf(branches: readonly Branch[], certain: ReadonlySet<Branc
         else outside += p
         break
       case 'insufficient-info':
-        undecided += p
+        if (certain.has(b)) failed += p
+        else undecided += p
         break
       default:
         failed += p

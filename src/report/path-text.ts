@@ -37,6 +37,11 @@ function boring(step: Step, before: Step | undefined): boolean {
   }
 }
 
+/** Without the packet and byte counters iptables-save -c puts before a rule. */
+export function withoutCounters(rule: string): string {
+  return rule.replace(/^\[\d+:\d+\]\s*/, '')
+}
+
 function hopTitle(hop: Hop): string {
   const name = netnsName(hop)
   if (name === 'host') return hop.node
@@ -47,14 +52,17 @@ function stepLines(step: Step, ended: boolean, before: Step | undefined, o: Path
   const bad = step.verdict === 'drop' || step.verdict === 'reject'
   const mark = bad || ended ? o.style.red('✗') : step.verdict === 'unknown' ? o.style.yellow('?') : '│'
   const words = step.hook && step.kind === 'netfilter' ? step.hook : step.kind
-  const lines = wrap(clean(step.text), o.width, ` ${mark}  ${words.padEnd(12)}`, ' │              ')
+  const text = step.text.startsWith(`${words}: `) ? step.text.slice(words.length + 2) : step.text
+  const lines = wrap(clean(text), o.width, ` ${mark}  ${words.padEnd(12)}`, ' │              ')
   const rewritten = packetText(before?.packet ?? step.packet) !== packetText(step.packet)
   if (rewritten || (o.wide && before === undefined))
     lines.push(...wrap(packetText(step.packet), o.width, ' │              ', ' │              '))
   if (o.wide || bad || ended) {
     if (step.rule && !step.text.includes(step.rule))
-      lines.push(...wrap(clean(step.rule), o.width, ' │              ', ' │                '))
-    for (const e of step.evidence.slice(0, o.wide ? 20 : 1))
+      lines.push(...wrap(clean(withoutCounters(step.rule)), o.width, ' │              ', ' │                '))
+    const deciding = step.rule === undefined ? [] : step.evidence.filter((e) => e.text === step.rule)
+    const proof = o.wide || deciding.length === 0 ? step.evidence : deciding
+    for (const e of proof.slice(0, o.wide ? 20 : 1))
       lines.push(o.style.dim(` │              ${clean(e.artefact)}${e.line === undefined ? '' : `:${e.line}`}`))
   }
   return lines

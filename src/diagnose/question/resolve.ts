@@ -66,6 +66,22 @@ export function outsideAddress(network: Network, family: 4 | 6): Ip | null {
   return null
 }
 
+/** The node link with a host route to an address nobody collected: a pod of a routed CNI that we cannot look into. */
+function hostRouteTo(
+  network: Network,
+  ip: Ip,
+): { readonly netns: NetnsId; readonly node: string; readonly link: string } | null {
+  for (const netns of network.netns.values()) {
+    if (netns.kind !== 'host') continue
+    for (const r of netns.routes) {
+      const hop = r.nexthops[0]
+      if (r.dst.length !== (ip.family === 4 ? 32 : 128) || r.type !== 'unicast' || !ipEquals(r.dst.ip, ip)) continue
+      if (hop?.link !== undefined && !hop.gateway) return { netns: netns.id, node: netns.node, link: hop.link }
+    }
+  }
+  return null
+}
+
 /** Senders of a question. Several for a workload. */
 export function resolveSources(network: Network, objects: KubeObjects, ref: Reference): Source[] {
   switch (ref.kind) {
@@ -107,6 +123,9 @@ export function resolveSources(network: Network, objects: KubeObjects, ref: Refe
       if (held) return [{ label: formatIp(ref.ip), netns: held.netns.id, ip: ref.ip }]
       const pod = objects.pods.find((p) => !p.hostNetwork && p.podIPs.includes(formatIp(ref.ip)))
       if (pod) return [podSource(network, pod)]
+      const behind = hostRouteTo(network, ref.ip)
+      if (behind)
+        return [{ label: formatIp(ref.ip), netns: `${behind.node}/netns/behind-${behind.link}`, ip: ref.ip, behind }]
       return [{ label: formatIp(ref.ip), netns: null, ip: ref.ip }]
     }
     case 'external': {

@@ -2,6 +2,7 @@ import { formatIp, type Ip, parseIp } from '../../../base/ip.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
 import { probeAnswered, probeFailed } from '../../probes.ts'
+import { serviceProof } from '../../view/object-proof.ts'
 import { ownerOf } from '../../view/owner.ts'
 import { backendsOf, dnsServices, serviceName } from '../../view/service-view.ts'
 import { packetWords, placeOf } from '../../view/words.ts'
@@ -81,7 +82,7 @@ export const dnsNameserverWrong: Check = {
     return diagnosis(f, 'dns-nameserver-wrong', {
       title: `the nameserver ${formatIp(first.dst)} is no Service; the cluster DNS is ${right}`,
       text: `${formatIp(first.dst)} lies in the Service range but no Service has it, so no rule translates it and the query goes nowhere. Service ${serviceName(dns)} has ${right}. kubelet on this node hands out the wrong address (clusterDNS).`,
-      evidence: [dns.evidence, netns?.resolvConf?.evidence],
+      evidence: [serviceProof(dns), netns?.resolvConf?.evidence],
       remedy: {
         text: `Set clusterDNS: [${right}] in the kubelet configuration of the node, restart kubelet and create the pods anew.`,
       },

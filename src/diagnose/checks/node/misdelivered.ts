@@ -1,6 +1,7 @@
 import { formatIp, ipEquals } from '../../../base/ip.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Branch, Check } from '../../inquiry.ts'
+import { nodeProof } from '../../view/object-proof.ts'
 
 /** True when the packet was accepted by a node other than the one asked for. */
 export function misdelivered(branch: Branch): boolean {
@@ -29,7 +30,7 @@ export const nodeAddressWrong: Check = {
     return diagnosis(f, 'node-address-wrong', {
       title: `Node ${node.meta.name} is registered with ${formatIp(ip)}, which is an address of ${f.hop.node}`,
       text: `${same.length > 1 ? `${same.map((n) => n.meta.name).join(' and ')} all have the InternalIP ${formatIp(ip)}` : `Node ${node.meta.name} has the InternalIP ${formatIp(ip)}`}. ${f.hop.node} has that address itself${here ? ` (${here.name})` : ''}, so whoever asks for ${node.meta.name} there talks to ${f.hop.node}. kubelet chose the wrong interface (a NAT NIC).`,
-      evidence: [node.evidence, ...same.map((n) => n.evidence), here?.evidence],
+      evidence: [nodeProof(node), ...same.map((n) => nodeProof(n)), here?.evidence],
       where: { object: `Node ${node.meta.name}` },
       remedy: {
         text: `Start kubelet on each node with --node-ip set to the address that carries traffic${real.length > 0 ? ` (${[...new Set(real)].slice(0, 3).join(', ')} on ${node.meta.name})` : ''}.`,

@@ -5,6 +5,7 @@ import type { Packet } from '../../../model/packet.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Failure, Inquiry } from '../../inquiry.ts'
 import { withFdb, withNeighbour } from '../../remedy/edit.ts'
+import { nodeProof } from '../../view/object-proof.ts'
 import { holders, hostNetns, ownerOf, ownerText } from '../../view/owner.ts'
 import { directionWord } from '../../view/words.ts'
 
@@ -135,7 +136,7 @@ const tunnelSource: Check = {
     return diagnosis(f, 'tunnel-source-wrong', {
       title: `${said.length > 1 ? 'all nodes announce' : `${meant ?? 'the peer'} announced`} ${formatIp(outer.dst)} as tunnel address, which ${sender.node} has itself`,
       text: `${sender.node} wraps packets for ${meant ?? 'its peer'} and addresses them to ${formatIp(outer.dst)}${own ? `, an address of its own (${own.name})` : ''}: they never leave. The CNI chose the wrong interface (a NAT NIC with the same address on every machine)${said.length > 0 ? `; ${said.map((n) => n.meta.name).join(', ')} carry ${key}=${formatIp(outer.dst)}` : ''}.`,
-      evidence: [entry?.evidence, own?.evidence, ...said.map((n) => n.evidence)],
+      evidence: [entry?.evidence, own?.evidence, ...said.map((n) => nodeProof(n, key))],
       where: { node: sender.node, netns: 'host', ...(sender.link === undefined ? {} : { link: sender.link }) },
       remedy: {
         text: 'Tell the CNI which interface joins the nodes (flannel --iface=…, Calico IP_AUTODETECTION_METHOD) and restart it on every node.',

@@ -8,6 +8,7 @@ import type { Link, Netns, Route, RoutingRule } from '../../../model/network.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
 import { withoutRoute, withoutRoutingRule, withRoute } from '../../remedy/edit.ts'
+import { nodeProof } from '../../view/object-proof.ts'
 import { hostNetns, ownerOf, ownerText } from '../../view/owner.ts'
 import { isDefault, linkOf, MAIN_TABLE, routesTo } from '../../view/route-view.ts'
 import { directionWord, packetWords } from '../../view/words.ts'
@@ -21,7 +22,7 @@ function agentAddress(
   const object = q.objects.nodes.find((n) => n.meta.name === node)
   const key = 'projectcalico.org/IPv4Address'
   const text = object?.meta.annotations[key]
-  return object && text !== undefined ? { text, key, evidence: object.evidence } : null
+  return object && text !== undefined ? { text, key, evidence: nodeProof(object, key) } : null
 }
 
 /** `bgp-not-established`: routes to the peer are absent, and the address Calico announces for one of the two is not the Node's. */
@@ -219,7 +220,7 @@ const routeMissing: Check = {
       return diagnosis(f, 'pod-cidr-missing', {
         title: `Node ${p.node} has no podCIDR, so nobody has a route to its pods`,
         text: `Node.spec.podCIDR of ${p.node} is empty (the controller manager does not allocate node CIDRs); the CNI agent publishes no subnet for it and ${p.netns.node} has no route to ${formatIp(p.dst)}.`,
-        evidence: [owner.evidence, absence(p, `no route to ${formatIp(p.dst)}`)],
+        evidence: [nodeProof(owner), absence(p, `no route to ${formatIp(p.dst)}`)],
         where: { object: `Node ${p.node}` },
         remedy: {
           text: 'Run the controller manager with --allocate-node-cidrs and --cluster-cidr (kubeadm: podSubnet), then restart the CNI agent.',

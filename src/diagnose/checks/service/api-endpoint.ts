@@ -2,6 +2,7 @@ import { formatEndpoint, formatIp } from '../../../base/ip.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check } from '../../inquiry.ts'
 import { probeFailed } from '../../probes.ts'
+import { serviceProof } from '../../view/object-proof.ts'
 import { holders, nodeOfAddress } from '../../view/owner.ts'
 import { apiServerEndpoints, isApiServerAddress, kubernetesService } from './api-server.ts'
 
@@ -19,7 +20,7 @@ export const apiServerEndpointStale: Check = {
     return diagnosis(f, 'apiserver-endpoint-stale', {
       title: `default/kubernetes points at ${formatEndpoint(packet.dst, packet.dport)}, where no API server is`,
       text: `The endpoints of the Service default/kubernetes name ${formatIp(packet.dst)}. No Node has this address and nothing answers there: it is a control-plane address of former times.`,
-      evidence: [...apiServerEndpoints(q.objects).map((e) => e.evidence), service?.evidence],
+      evidence: [...apiServerEndpoints(q.objects).map((e) => e.evidence), service ? serviceProof(service) : undefined],
       where: { object: 'Service default/kubernetes' },
       remedy: {
         text: 'Start the API server with the right --advertise-address (or remove the dead control-plane member), so that the endpoints are written anew.',

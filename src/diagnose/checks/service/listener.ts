@@ -5,6 +5,7 @@ import type { PodObject } from '../../../kubeobj/objects.ts'
 import type { Netns, Socket } from '../../../model/network.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Failure, Inquiry } from '../../inquiry.ts'
+import { podProof, serviceProof, sliceProof } from '../../view/object-proof.ts'
 import { netnsOfPod, ownerOf } from '../../view/owner.ts'
 import { backendsOf, frontendAsked, sameProtocol, serviceName, usableBackends } from '../../view/service-view.ts'
 import { placeOf } from '../../view/words.ts'
@@ -54,7 +55,7 @@ export const hostPortNotProgrammed: Check = {
       return diagnosis(f, 'hostport-not-programmed', {
         title: `pod ${name} has hostPort ${packet.dport}, but ${f.hop.node} has no rule for it`,
         text: `Pod ${name} on ${f.hop.node} declares hostPort ${packet.dport} → ${port.containerPort}. No DNAT rule on the node sends that port to the pod and nothing listens on it, so the node itself refuses. Either the CNI chain lacks the portmap plugin, or its rules were flushed after the pod started; nobody writes them again.`,
-        evidence: [pod.evidence],
+        evidence: [podProof(pod)],
         where: { object: `Pod ${name}` },
         remedy: {
           text: 'Make sure that portmap is in the CNI configuration, then delete the pod so that its replacement gets the rules; and stop what flushes the nat table.',
@@ -89,7 +90,7 @@ export const serviceTarget: Check = {
       b.pod ? listens(netnsOfPod(q.network, b.pod.meta.namespace, b.pod.meta.name), packet.protocol, b.port) : false,
     )
     const own = listeners(f.netns, packet.protocol).filter((s) => !isLoopback(s.local))
-    const evidence = [front.service.evidence, here.slice.evidence, ...own.slice(0, 4).map((s) => s.evidence)]
+    const evidence = [serviceProof(front.service), sliceProof(here.slice), ...own.slice(0, 4).map((s) => s.evidence)]
     const declares = (p: PodObject | undefined) =>
       p?.containers.some((c) => c.ports.some((x) => x.containerPort === here.port)) ?? false
     const stranger =
@@ -104,7 +105,7 @@ export const serviceTarget: Check = {
           .join(
             ',',
           )}) matches ${placeOf(f)}, which does not listen on ${here.port}; ${working.map((b) => b.pod?.meta.name).join(', ')} of the same Service do. ${backends.length} endpoints share the traffic, so about 1 connection in ${backends.length} is refused.`,
-        evidence: [...evidence, here.pod?.evidence],
+        evidence: [...evidence, here.pod ? podProof(here.pod) : undefined],
         where: { object: `Service ${name}` },
         remedy: { text: 'Add a label to the selector that only the right pods carry.' },
       })
@@ -143,7 +144,7 @@ export const headlessPort: Check = {
     return diagnosis(f, 'service-headless-port', {
       title: `Service ${serviceName(service)} is headless: port ${packet.dport} is not turned into ${real}`,
       text: `The name of a headless Service resolves to the pods themselves, and no rule stands between: targetPort ${port.targetPort} has no effect. ${placeOf(f)} listens on ${real}, the client asks for ${packet.dport}.`,
-      evidence: [service.evidence],
+      evidence: [serviceProof(service)],
       where: { object: `Service ${serviceName(service)}` },
       remedy: {
         text: `Ask for port ${real}, set the Service's port to ${real} as well, or give the Service a cluster IP.`,
@@ -195,7 +196,10 @@ export const listener: Check = {
     return diagnosis(f, 'not-listening', {
       title: `nothing listens on ${protocol} port ${packet.dport} of ${where}`,
       text: `The packet reaches ${where}, whose kernel refuses it because no program listens on port ${packet.dport}. ${open.length > 0 ? `Open there: ${open.slice(0, 8).join(', ')}.` : `No ${protocol} port is open there.`}`,
-      evidence: [...onPort.map((s) => s.evidence), owner.kind === 'pod' ? owner.pod?.evidence : undefined],
+      evidence: [
+        ...onPort.map((s) => s.evidence),
+        owner.kind === 'pod' ? (owner.pod ? podProof(owner.pod) : undefined) : undefined,
+      ],
       remedy: { text: 'Use a port that is open, or find out why the program does not listen.' },
     })
   },

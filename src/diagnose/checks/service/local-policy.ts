@@ -1,6 +1,7 @@
 /** internalTrafficPolicy and externalTrafficPolicy Local: a node without an endpoint of its own drops. */
 import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
+import { serviceProof, sliceProof } from '../../view/object-proof.ts'
 import { type Backend, backendsOf, frontendOf, serviceName, usableBackends } from '../../view/service-view.ts'
 
 /** Endpoints whose pod (or address) is on `node`, although their nodeName says otherwise. */
@@ -35,7 +36,7 @@ export const localTrafficPolicy: Check = {
       return diagnosis(f, 'service-topology-mismatch', {
         title: `${node} has an endpoint of Service ${name} but does not know it as its own`,
         text: `${name} has ${field} Local. Its endpoint ${b?.address} runs on ${node}, yet the EndpointSlice calls that node ${b?.nodeName}, which is no Node's name; kube-proxy compares the two names, finds no local endpoint and drops.`,
-        evidence: [service.evidence, ...wrong.map((w) => w.slice.evidence)],
+        evidence: [serviceProof(service), ...wrong.map((w) => sliceProof(w.slice))],
         where,
         remedy: {
           text: 'Let kube-proxy and the EndpointSlices use the Node name: set hostnameOverride of kube-proxy (and the node name of what writes the slices) to it.',
@@ -45,7 +46,7 @@ export const localTrafficPolicy: Check = {
     return diagnosis(f, 'traffic-policy-no-local-endpoint', {
       title: `${node} has no endpoint of Service ${name}, whose ${field} is Local`,
       text: `${name} has ${field} Local: a node gives traffic to its own endpoints only and drops it when it has none. Endpoints are on ${[...new Set(backends.map((b) => b.nodeName ?? 'an unnamed node'))].join(', ')}.`,
-      evidence: [service.evidence, ...backends.slice(0, 2).map((b) => b.slice.evidence)],
+      evidence: [serviceProof(service), ...backends.slice(0, 2).map((b) => sliceProof(b.slice))],
       where,
       remedy: {
         text: `Send to a node that has an endpoint (a load balancer must use the health check node port), spread the pods over the nodes, or set ${field} to Cluster.`,

@@ -2,6 +2,7 @@
 import type { PodObject } from '../../../kubeobj/objects.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
+import { podProof, serviceProof } from '../../view/object-proof.ts'
 import {
   backendsOf,
   type Frontend,
@@ -132,7 +133,7 @@ export const noEndpoints: Check = {
     return diagnosis(f, why.code, {
       title: why.title,
       text: `${why.text} kube-proxy turns connections to it away${f.cause === 'rule-reject' ? ' at once ("connection refused" is said by the node, not by a pod)' : ''}.`,
-      evidence: [front.service.evidence, ...why.pods.slice(0, 3).map((p) => p.evidence)],
+      evidence: [serviceProof(front.service), ...why.pods.slice(0, 3).map((p) => podProof(p))],
       where: { object: `Service ${serviceName(front.service)}` },
       remedy: { text: why.todo },
     })

@@ -6,6 +6,7 @@ import type { Step } from '../../../model/trace.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Failure } from '../../inquiry.ts'
 import { withoutRule } from '../../remedy/edit.ts'
+import { serviceProof } from '../../view/object-proof.ts'
 import { serviceOfAddress } from '../../view/owner.ts'
 import { frontendOf, serviceName } from '../../view/service-view.ts'
 
@@ -95,7 +96,7 @@ export const notTranslated: Check = {
       return diagnosis(f, 'service-port-missing', {
         title: `Service ${name} does not publish port ${packet.dport}`,
         text: `Service ${name} publishes ${ports || 'no port'}; nothing answers at ${formatIp(packet.dst)} on any other port.`,
-        evidence: [service.evidence],
+        evidence: [serviceProof(service)],
         where,
         remedy: { text: `Use a published port, or add port ${packet.dport} to the Service.` },
       })
@@ -108,7 +109,7 @@ export const notTranslated: Check = {
         ? `kube-proxy on ${f.hop.node} has no rule for Service ${name} port ${front.port.port}`
         : `there is no trace of kube-proxy on ${f.hop.node}`,
       text: `Service ${name} has endpoints, but on ${f.hop.node} nothing translates ${formatIp(packet.dst)}:${packet.dport} to them.`,
-      evidence: [proxyEvidence(host), service.evidence],
+      evidence: [proxyEvidence(host), serviceProof(service)],
       where,
       remedy: {
         text: `Look at kube-proxy on ${f.hop.node} (running? errors from iptables-restore or nft in its log?) and restart it.`,

@@ -1,6 +1,7 @@
 import { formatEndpoint, formatIp, ipEquals } from '../../../base/ip.ts'
 import { hasPorts, protocolName } from '../../../base/protocol.ts'
 import type { Inquiry, StateFinding } from '../../inquiry.ts'
+import { sliceProof } from '../../view/object-proof.ts'
 import { ownerOf } from '../../view/owner.ts'
 import { backendsOf, frontendOf, serviceName } from '../../view/service-view.ts'
 
@@ -37,7 +38,7 @@ export function staleEntries(q: Inquiry): StateFinding[] {
             title: `a conntrack entry on ${netns.node} still sends source port ${e.original.sport} to ${formatIp(e.reply.src)}, which is gone`,
             text: `New connections to ${serviceName(front.service)} work. But what ${formatEndpoint(e.original.src, e.original.sport)} sends is caught by an entry made when ${formatIp(e.reply.src)} was an endpoint; it was never answered, and every packet refreshes it. A client with a fixed source port (DNS forwarder, statsd, syslog) stays cut off until the entry goes.`,
             where: { node: netns.node, netns: 'host', object: `Service ${serviceName(front.service)}` },
-            evidence: [...(e.evidence ? [e.evidence] : []), ...(backends[0] ? [backends[0].slice.evidence] : [])],
+            evidence: [...(e.evidence ? [e.evidence] : []), ...(backends[0] ? [sliceProof(backends[0].slice)] : [])],
             remedy: {
               text: 'Delete the entry; kube-proxy of 1.32 and newer removes such entries itself.',
               commands: [

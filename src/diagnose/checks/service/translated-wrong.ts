@@ -5,6 +5,7 @@ import type { Step } from '../../../model/trace.ts'
 import { decisive, diagnosis } from '../../finding.ts'
 import type { Check, Failure, Inquiry } from '../../inquiry.ts'
 import { withNetns, withoutRule } from '../../remedy/edit.ts'
+import { serviceProof } from '../../view/object-proof.ts'
 import { ownerOf } from '../../view/owner.ts'
 import { backendsOf, type Frontend, frontendAsked, serviceName, usableBackends } from '../../view/service-view.ts'
 
@@ -133,7 +134,7 @@ const rulesStale: Check = {
     return diagnosis(f, 'kube-proxy-rules-stale', {
       title: `the rules on ${d.node} send Service ${serviceName(d.front.service)} to ${formatEndpoint(to.dst, to.dport)}, which is no endpoint`,
       text: `The EndpointSlices of ${serviceName(d.front.service)} do not list ${formatEndpoint(to.dst, to.dport)}: the rules on ${d.node} are older than the objects.`,
-      evidence: [...decisive(d.step), d.front.service.evidence],
+      evidence: [...decisive(d.step), serviceProof(d.front.service)],
       where: { node: d.node, netns: 'host' },
       remedy: { text: `Look at kube-proxy on ${d.node}: it does not follow the EndpointSlices. Restart it.` },
     })
