@@ -7,7 +7,7 @@ import { confMax, has, linksWithAddress, neighbourOf, netnsName } from '../facts
 import type { Flight, World } from '../flight.ts'
 import type { Place } from '../link/relations.ts'
 import { masterOf, portsOf, uppersOf } from '../link/relations.ts'
-import { isLocalAddress } from '../routing/rpfilter.ts'
+import { hasCustomLocalRoutes, isLocalAddress } from '../routing/rpfilter.ts'
 import { selectAddress } from '../routing/source.ts'
 import type { Domain } from '../wire/domain.ts'
 import { broadcastDomain } from '../wire/domain.ts'
@@ -41,7 +41,8 @@ const ADDRESSLESS = new Set<Link['kind']>(['loopback', 'ipip', 'sit', 'wireguard
 
 interface Answers {
   readonly replies: readonly { readonly place: Place; readonly kind: 'owner' | 'proxy' }[]
-  readonly silent: readonly { readonly place: Place; readonly why: string }[]
+  /** Why the others say nothing; worked out when nobody answers. */
+  silent(): { readonly place: Place; readonly why: string }[]
   readonly unknown: readonly string[]
 }
 
@@ -99,7 +100,7 @@ function unanswered(
   const name = formatIp(nexthop)
   const entry = neighbourOf(netns, link.name, nexthop)
   const tried = entry ? `, the neighbour entry is ${entry.state}` : ''
-  const spoilt = answers.silent.find((s) => s.why !== 'not-mine')
+  const spoilt = answers.silent().find((s) => s.why !== 'not-mine')
   const owner = silentOwner(world, nexthop, netns, domain.wire)
   if (owner && areStacked(world.network, { netns, link }, owner))
     return {
@@ -196,19 +197,36 @@ function proxyEvidence(place: Place, why: string): Evidence[] {
 function ask(domain: Domain, netns: Netns, link: Link, target: Ip, packetSource: Ip): Answers {
   const asker = target.family === 4 ? askingAddress(netns, link, target, packetSource) : null
   const replies: Answers['replies'][number][] = []
-  const silent: Answers['silent'][number][] = []
   const unknown: string[] = []
+  const mute: Place[] = []
   for (const place of domain.places) {
-    if (place.netns.id === netns.id && (place.link.ifindex === link.ifindex || isAbove(netns, place.link, link)))
+    if (place.netns.id === netns.id && (place.link.ifindex === link.ifindex || isAbove(netns, place.link, link))) continue
+    if (!mayAnswer(place, target)) {
+      mute.push(place)
       continue
+    }
     const reply: Reply = repliesTo(place, target, asker)
     if (reply.kind === 'unknown') unknown.push(reply.what)
-    else if (reply.kind === 'silent') silent.push({ place, why: reply.why })
+    else if (reply.kind === 'silent') mute.push(place)
     else replies.push({ place, kind: reply.kind })
   }
   // The owner's own answer comes from its link; a proxy only matters when there is no owner on the segment.
   const owners = replies.filter((r) => r.kind === 'owner')
+  const silent = () =>
+    mute.flatMap((place) => {
+      const reply = repliesTo(place, target, asker)
+      return reply.kind === 'silent' ? [{ place, why: reply.why }] : []
+    })
   return { replies: owners.length > 0 ? owners : replies, silent, unknown }
+}
+
+/** False when the netns can be seen not to answer without a route lookup: on a big bridge that is nearly everybody. */
+function mayAnswer(place: Place, target: Ip): boolean {
+  const { netns, link } = place
+  if (linksWithAddress(netns, target).length > 0 || hasCustomLocalRoutes(netns)) return true
+  if (!has(netns, 'routes') || !has(netns, 'sysctls')) return true
+  if (netns.neighbours.some((n) => n.proxy)) return true
+  return target.family === 4 && (confMax(netns, 4, link.name, 'proxy_arp') ?? 0) > 0
 }
 
 const isAbove = (netns: Netns, upper: Link, lower: Link): boolean => masterOf(netns, lower)?.ifindex === upper.ifindex

@@ -101,13 +101,16 @@ function martian(text: string, evidence: readonly Evidence[]): SourceCheck {
   return { kind: 'drop', cause: 'martian-source', text: `dropped as martian: ${text}`, evidence }
 }
 
-/** `fib_has_custom_local_routes`: a route in the local table that the kernel did not put there. */
-function hasCustomLocalRoutes(netns: Netns): boolean {
-  const fib = fibOf(netns, 4, [LOCAL])
-  for (const nets of fib.byLength.values())
-    for (const routes of nets.values())
-      for (const r of routes) if (r.type === 'local' && r.protocol !== 'kernel') return true
-  return false
+const customLocal = new WeakMap<Netns, boolean>()
+
+/** `fib_has_custom_local_routes`: a local route that the kernel did not put there. */
+export function hasCustomLocalRoutes(netns: Netns): boolean {
+  let known = customLocal.get(netns)
+  if (known === undefined) {
+    known = netns.routes.some((r) => r.type === 'local' && r.protocol !== 'kernel')
+    customLocal.set(netns, known)
+  }
+  return known
 }
 
 /** True when the address is in the local table: the netns takes packets to it. */
