@@ -164,6 +164,19 @@ describe('what is not there is not known', () => {
     ).toEqual(['nft: ip nat,ip filter,inet extra'])
     expect(unknowns(network, 'node1/host')).toEqual([])
   })
+  it('iptables-save cut short, and no nft listing: not known, and said so', () => {
+    const save = 'nodes/node1/host/iptables-save.txt'
+    const text = recorded.text(save)!
+    const { network } = assemble(
+      changed({
+        [save]: text.slice(0, text.lastIndexOf('COMMIT')),
+        'nodes/node1/host/nft-ruleset.txt': null,
+        'nodes/node1/host/nft-ruleset.json': null,
+      }),
+    )
+    expect(unknowns(network, 'node1/host')).toEqual(['iptables', 'nft'])
+    expect(network.missing.filter((m) => m.artefact === save)).toHaveLength(1)
+  })
   it('both failed: neither is known', () => {
     const paths = ['iptables-save.txt', 'nft-ruleset.txt', 'nft-ruleset.json'].map((f) => `nodes/node1/host/${f}`)
     const { network } = assemble(changed(Object.fromEntries(paths.map((p) => [p, null]))))

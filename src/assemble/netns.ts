@@ -113,6 +113,11 @@ export function netnsOf(place: Place, around: Surroundings): NetnsDraft {
   const rulesets = lazy(() => {
     const read = readRulesets(place.folder, artefacts, around.iptablesVersion, v6off)
     for (const r of read.rulesets) issues.push(...r.issues)
+    for (const artefact of read.cut)
+      missing.push({
+        artefact,
+        consequence: `rules of ${place.label} on ${place.node} end too early; some may be unknown`,
+      })
     return read
   })
   const ipsets = lazy(() => {

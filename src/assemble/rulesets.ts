@@ -10,6 +10,8 @@ export interface RulesetsRead {
   readonly iptables: boolean
   readonly legacy: boolean
   readonly nft: boolean
+  /** Artefacts that came without trouble and yet end too early. */
+  readonly cut: readonly string[]
 }
 
 /** Tables that iptables-nft makes (iptables/nft.c xtables_ipv4, xtables_arp, xtables_bridge). */
@@ -37,6 +39,7 @@ export function readRulesets(
     [6, 'ip6tables'],
   ] as const
   let missed = false
+  const cut: string[] = []
   for (const [family, tool] of both) {
     const saved = artefacts.read(`${folder}/${tool}-save.txt`)
     const fallback = artefacts.read(`${folder}/${tool}-nft-save.txt`)
@@ -55,6 +58,7 @@ export function readRulesets(
     for (const [file, backend] of files) {
       if (file === saved && !isWhole(file)) missed ||= family === 4 || !v6off()
       if (!isWhole(file)) {
+        if (file.trouble === null) cut.push(file.origin.artefact)
         // Where nft was read, nothing of iptables-nft is lost: it is in the nft listing.
         const covered = (backend === 'iptables-nft' && nft.whole) || (family === 6 && v6off())
         if (!covered) whole[backend] = false
@@ -81,6 +85,7 @@ export function readRulesets(
     iptables: !missed || (whole['iptables-nft'] && nft.whole),
     legacy: whole['iptables-legacy'],
     nft: nft.whole,
+    cut,
   }
 }
 
