@@ -1,7 +1,7 @@
 /** Makes the namespaces of a lab and everything in them. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { decodeObjects } from './decode.ts'
+import { decodeObjects } from '../src/kubeobj/decode.ts'
 import { LabError } from './errors.ts'
 import { writeInventory } from './inventory.ts'
 import { type KubeJson, ofKind } from './kubejson.ts'
@@ -139,7 +139,7 @@ export function nodeRules(
   pods: readonly PodPlan[],
   known: Readonly<Record<string, readonly string[]>> | null,
 ): { script: string; chains: Record<string, readonly string[]> } {
-  const proxy = proxySync(decodeObjects(objects), node, options, known)
+  const proxy = proxySync(decodeObjects([{ artefact: 'objects.json', value: objects }]).value, node, options, known)
   const chains = proxy.chains
   let text = proxy.script
   if (options.topology === 'calico')

@@ -14,4 +14,5 @@ trap 'exit 130' INT TERM HUP
 mkdir -p demo
 ./netwhy snapshot --lab -o demo/fdb-missing.new.tar.gz
 mv demo/fdb-missing.new.tar.gz demo/fdb-missing.tar.gz
+chmod 644 demo/fdb-missing.tar.gz
 ls -l demo/fdb-missing.tar.gz

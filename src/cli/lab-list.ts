@@ -7,7 +7,8 @@ import { UsageError } from './errors.ts'
 
 export function labList(what: string, format: string): void {
   if (what !== 'lab' && what !== 'faults') throw new UsageError(`'${what}' is neither lab nor faults`)
-  const faults = () => FAULTS.map(({ name, title, code, topologies }) => ({ name, code, title, topologies }))
+  const faults = () =>
+    FAULTS.map(({ name, title, code, topologies, example }) => ({ name, code, title, topologies, example }))
   const value = what === 'faults' ? faults() : describeLab(labPlace(process.env))
   if (format === 'json') process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
   else if (format === 'yaml') process.stdout.write(stringify(value))
