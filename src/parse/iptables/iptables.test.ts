@@ -296,6 +296,13 @@ describe('files', () => {
       counters: { packets: 3, bytes: 180 },
     })
   })
+  it.each([
+    ['iptables-nft', 150],
+    ['iptables-legacy', 50],
+  ] as const)('the security table of %s is at priority %i', (backend, priority) => {
+    const t = parseIptablesSave('*security\n:INPUT ACCEPT [0:0]\nCOMMIT\n', { ...options, backend }).tables[0]!
+    expect(t.chains.get('INPUT')!.base!.priority).toBe(priority)
+  })
   it('restore input: inserts, new chains, deletions, flushes', () => {
     const text =
       '*filter\n:X - [0:0]\n-A X -j ACCEPT\n-I X -j DROP\n-I X 2 -j RETURN\n-N Y\n-A Y -j X\n-F Y\n-X Z\nCOMMIT\n'

@@ -13,8 +13,12 @@ export interface IptablesOptions {
   readonly backend: Exclude<Backend, 'nft'>
 }
 
-/** Priorities of include/uapi/linux/netfilter_ipv4.h; nat differs by hook. */
-const PRIORITY: Readonly<Record<string, number>> = { raw: -300, mangle: -150, filter: 0, security: 50 }
+/**
+ * Priorities of include/uapi/linux/netfilter_ipv4.h; nat differs by hook. iptables-nft 1.8.9 registers security at 150, not at 50
+ * as the kernel's own table (docs/lab-notes/security-table-priority.md).
+ */
+const PRIORITY: Readonly<Record<string, number>> = { raw: -300, mangle: -150, filter: 0 }
+const SECURITY = { 'iptables-legacy': 50, 'iptables-nft': 150 } as const
 const HOOKS: Readonly<Record<string, Hook>> = {
   PREROUTING: 'prerouting',
   INPUT: 'input',
@@ -46,10 +50,11 @@ interface ChainDraft {
   rules: RuleAt[]
 }
 
-function baseOf(table: string, draft: ChainDraft): BaseChain | undefined {
+function baseOf(table: string, draft: ChainDraft, backend: IptablesOptions['backend']): BaseChain | undefined {
   const hook = BUILT_IN[table]?.includes(draft.name) ? HOOKS[draft.name] : undefined
   if (!hook) return undefined
-  const priority = table === 'nat' ? (hook === 'prerouting' || hook === 'output' ? -100 : 100) : PRIORITY[table]!
+  const priority =
+    table === 'nat' ? (hook === 'prerouting' || hook === 'output' ? -100 : 100) : (PRIORITY[table] ?? SECURITY[backend])
   const type: ChainType = table === 'nat' ? 'nat' : table === 'mangle' && hook === 'output' ? 'route' : 'filter'
   return { hook, type, priority, policy: draft.policy, ...(draft.counters ? { counters: draft.counters } : {}) }
 }
@@ -62,7 +67,7 @@ function finishChain(
   options: IptablesOptions,
   issues: Issue[],
 ): Chain {
-  const base = baseOf(table, draft)
+  const base = baseOf(table, draft, options.backend)
   let parsed: readonly Rule[] | null = null
   const read = () =>
     draft.rules.flatMap((at) =>
