@@ -10,7 +10,6 @@ import { targetStatements } from './target.ts'
 import { addressMask } from './values.ts'
 
 export interface RulePlace {
-  readonly line: number
   readonly table: string
   readonly chain: string
   readonly options: IptablesOptions
@@ -18,60 +17,59 @@ export interface RulePlace {
   hasChain(name: string): boolean
 }
 
-const ANY: readonly (Match | null)[] = [null]
-
 /**
  * Reads one line; `from` is where the options begin behind the chain name. Several addresses in `-s` or `-d` make several
  * rules, in order, as iptables itself does. An empty list when the line belongs to the other address family.
  */
-export function parseRuleLine(raw: string, from: number, place: RulePlace): Rule[] {
-  const family = place.options.family === 'ip' ? 4 : 6
+export function parseRuleLine(raw: string, from: number, line: number, place: RulePlace): Rule[] {
   const { core, matches, target, goto } = groupOptions(raw.slice(from))
-  if (core.some((o) => o.name === (family === 4 ? '-6' : '-4'))) return []
+  const family = place.options.family === 'ip' ? 4 : 6
   const text = raw.trim()
-  const protocol = protocolOf(core)
-  const ctx: RuleContext = { family, table: place.table, chain: place.chain, protocol, hasChain: place.hasChain }
-
-  const head: Match[] = []
   let counters = countersOf(text)
-  let sources: readonly (Match | null)[] = ANY
-  let destinations: readonly (Match | null)[] = ANY
+  let protocol: number | null = null
+  // Lists of addresses multiply the rule; everything else is a part of each.
+  let variants: RulePart[][] | null = null
+  const parts: RulePart[] = []
   for (const o of core) {
-    if (o.name === '-s') sources = addresses(o, 'src', family)
-    else if (o.name === '-d') destinations = addresses(o, 'dst', family)
-    else if (o.name === '-c') counters = { packets: Number(o.args[0] ?? 0), bytes: Number(o.args[1] ?? 0) }
-    else if (o.name === '-w' || o.name === '-4' || o.name === '-6') continue
-    else {
-      const m = coreMatch(o)
-      if (m) head.push(m)
+    switch (o.name) {
+      case '-s':
+      case '-d': {
+        const side = o.name === '-s' ? 'src' : 'dst'
+        const list = o.args[0] ?? ''
+        if (list.includes(',')) {
+          const alternatives = list.split(',').map((one) => addressPart(o, one, side, family))
+          variants = (variants ?? [[]]).flatMap((v) => alternatives.map((x) => [...v, x]))
+        } else parts.push(addressPart(o, list, side, family))
+        break
+      }
+      case '-c':
+        counters = { packets: Number(o.args[0] ?? 0), bytes: Number(o.args[1] ?? 0) }
+        break
+      case '-4':
+      case '-6':
+        if ((o.name === '-4') !== (family === 4)) return []
+        break
+      case '-w':
+        break
+      default: {
+        if (o.name === '-p' && !o.negate) protocol = protocolNumber(o.args[0] ?? '')
+        const m = coreMatch(o)
+        if (m) parts.push(m)
+      }
     }
   }
-
-  const tail: RulePart[] = []
+  const ctx: RuleContext = { family, table: place.table, chain: place.chain, protocol, hasChain: place.hasChain }
   let comment: string | undefined
   for (const group of matches) {
-    if (group.name === 'comment') {
-      comment = group.options.find((o) => o.name === '--comment')?.args.join(' ')
-      continue
-    }
-    for (const m of extensionMatches(group, ctx)) tail.push(m)
+    if (group.name === 'comment') comment = group.options.find((o) => o.name === '--comment')?.args.join(' ')
+    else for (const m of extensionMatches(group, ctx)) parts.push(m)
   }
-  for (const statement of targetStatements(target, goto, ctx)) tail.push(statement)
-  for (const part of tail)
+  for (const statement of targetStatements(target, goto, ctx)) parts.push(statement)
+  for (const part of parts)
     if (part.kind === 'opaque' && place.issues.length < 200)
-      place.issues.push({ artefact: place.options.artefact, line: place.line, message: `not understood: ${part.text}` })
-
-  const out: Rule[] = []
-  for (const source of sources)
-    for (const destination of destinations) {
-      const parts: RulePart[] = []
-      if (source) parts.push(source)
-      if (destination) parts.push(destination)
-      for (const part of head) parts.push(part)
-      for (const part of tail) parts.push(part)
-      out.push({ line: place.line, text, parts, counters, comment })
-    }
-  return out
+      place.issues.push({ artefact: place.options.artefact, line, message: `not understood: ${part.text}` })
+  if (!variants) return [{ line, text, parts, counters, comment }]
+  return variants.map((v) => ({ line, text, parts: [...v, ...parts], counters, comment }))
 }
 
 function countersOf(text: string): Counters | undefined {
@@ -80,19 +78,16 @@ function countersOf(text: string): Counters | undefined {
   return m ? { packets: Number(m[1]), bytes: Number(m[2]) } : undefined
 }
 
-function protocolOf(core: readonly Option[]): number | null {
-  const o = core.find((x) => x.name === '-p')
-  return o && !o.negate && o.args[0] ? protocolNumber(o.args[0]) : null
+function addressPart(o: Option, text: string, side: 'src' | 'dst', family: 4 | 6): Match {
+  const am = addressMask(text, family)
+  return am ? { kind: 'address', side, addr: am.addr, mask: am.mask, negate: o.negate } : opaqueMatch(optionText(o))
 }
 
-function addresses(o: Option, side: 'src' | 'dst', family: 4 | 6): Match[] {
-  const list = o.args[0] ?? ''
-  const one = (text: string): Match => {
-    const am = addressMask(text, family)
-    return am ? { kind: 'address', side, addr: am.addr, mask: am.mask, negate: o.negate } : opaqueMatch(optionText(o))
-  }
-  return list.includes(',') ? list.split(',').map(one) : [one(list)]
-}
+/** One object a protocol: a large ruleset names the same few a hundred thousand times. */
+const PROTOCOL_MATCHES = Array.from(
+  { length: 256 },
+  (_, protocol): Match => ({ kind: 'protocol', protocol, negate: false }),
+)
 
 function coreMatch(o: Option): Match | null {
   const arg = o.args[0] ?? ''
@@ -100,7 +95,8 @@ function coreMatch(o: Option): Match | null {
     case '-p': {
       if (arg.toLowerCase() === 'all' || arg === '0') return o.negate ? { kind: 'always', matches: false } : null
       const protocol = protocolNumber(arg)
-      return protocol === null ? opaqueMatch(optionText(o)) : { kind: 'protocol', protocol, negate: o.negate }
+      if (protocol === null) return opaqueMatch(optionText(o))
+      return o.negate ? { kind: 'protocol', protocol, negate: true } : PROTOCOL_MATCHES[protocol]!
     }
     case '-i':
     case '-o': {

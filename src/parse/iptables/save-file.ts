@@ -69,17 +69,14 @@ function finishChain(
 ): Chain {
   const base = baseOf(table, draft, options.backend)
   let parsed: readonly Rule[] | null = null
-  const read = () =>
-    draft.rules.flatMap((at) =>
-      parseRuleLine(text.slice(at.start, at.end), at.options - at.start, {
-        line: at.line,
-        table,
-        chain: draft.name,
-        options,
-        issues,
-        hasChain: (name) => all.has(name),
-      }),
-    )
+  const read = () => {
+    const place = { table, chain: draft.name, options, issues, hasChain: (name: string) => all.has(name) }
+    const rules: Rule[] = []
+    for (const at of draft.rules)
+      for (const rule of parseRuleLine(text.slice(at.start, at.end), at.options - at.start, at.line, place))
+        rules.push(rule)
+    return rules
+  }
   return {
     name: draft.name,
     line: draft.line,
