@@ -1,5 +1,5 @@
 /** What runs at one hook, and in which order (net/netfilter/core.c and enum nf_ip_hook_priorities, Linux 6.18). */
-import type { Chain, Hook, Ruleset, Table } from '../../model/ruleset.ts'
+import type { BaseChain, Chain, Hook, Ruleset, Table } from '../../model/ruleset.ts'
 import type { Place } from './walk.ts'
 
 export type Stage =
@@ -58,9 +58,7 @@ function build(
   for (const ruleset of rulesets) {
     for (const table of ruleset.tables) {
       if (table.dormant || !applies(table, layer, family, hook)) continue
-      for (const chain of table.chains.values()) {
-        const { base } = chain
-        if (!base) continue
+      for (const { chain, base } of baseChains(table)) {
         order++
         if (base.type === 'nat' && natOrder < 0) natOrder = order
         if (base.hook !== hook || !attached(chain, device)) continue
@@ -121,6 +119,20 @@ function applies(table: Table, layer: 'ip' | 'bridge', family: 4 | 6, hook: Hook
   if (layer === 'bridge') return table.family === 'bridge'
   if (hook === 'ingress' || hook === 'egress') return table.family === 'netdev' || table.family === 'inet'
   return table.family === 'inet' || table.family === (family === 4 ? 'ip' : 'ip6')
+}
+
+/** A table of a large cluster has tens of thousands of chains, a dozen of them base chains: they are looked for once. */
+const bases = new WeakMap<Table, readonly { readonly chain: Chain; readonly base: BaseChain }[]>()
+
+function baseChains(table: Table) {
+  let found = bases.get(table)
+  if (!found) {
+    const list: { chain: Chain; base: BaseChain }[] = []
+    for (const chain of table.chains.values()) if (chain.base) list.push({ chain, base: chain.base })
+    found = list
+    bases.set(table, found)
+  }
+  return found
 }
 
 function attached(chain: Chain, device: string): boolean {
