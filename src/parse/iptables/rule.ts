@@ -38,7 +38,8 @@ export function parseRuleLine(raw: string, from: number, line: number, place: Ru
         const list = o.args[0] ?? ''
         if (list.includes(',')) {
           const alternatives = list.split(',').map((one) => addressPart(o, one, side, family))
-          variants = (variants ?? [[]]).flatMap((v) => alternatives.map((x) => [...v, x]))
+          const before: RulePart[][] = variants ?? [[]]
+          variants = before.flatMap((v) => alternatives.map((x) => [...v, x]))
         } else parts.push(addressPart(o, list, side, family))
         break
       }
