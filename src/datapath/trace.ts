@@ -9,7 +9,7 @@ import { leftToAsker, outsideStart } from './external.ts'
 import type { Flight, Purpose, World } from './flight.ts'
 import { end, toTrace, undecided } from './flight.ts'
 import { mergeConnections, mergePackets } from './merge.ts'
-import { withPathMtu } from './path-mtu.ts'
+import { segmentSize, withPathMtu } from './path-mtu.ts'
 import { lookupRoute } from './routing/lookup.ts'
 import { sourceFor } from './routing/source.ts'
 import { findListener } from './socket/listen.ts'
@@ -42,7 +42,7 @@ export function tracePacket(network: Network, question: PacketQuestion): PacketT
 export function traceConnection(network: Network, question: PacketQuestion): ConnectionTrace[] {
   const exactTuple = isExact(question.packet)
   const world: World = { network, purpose: { kind: 'request' }, exactTuple }
-  const traces = request(world, question).flatMap((flight) => answered(world, question, withPathMtu(flight)))
+  const traces = request(world, question).flatMap((flight) => answered(world, question, flight))
   return mergeConnections(traces)
 }
 
@@ -152,11 +152,12 @@ function answered(world: World, question: PacketQuestion, flight: Flight): Conne
   const back: World = { ...world, purpose }
   const replies = walk(back, [start]).map((f) => leftToAsker(back, f))
   return replies.map((reply) => {
-    const trace = toTrace(completes(world, reply, flight, asked, asker))
+    const size = flight.packet.protocol === TCP ? segmentSize(flight, reply) : 0
+    const trace = toTrace(completes(world, withPathMtu(reply, size), flight, asked, asker))
     return {
       probability: forward.probability * trace.probability,
       disposition: trace.disposition,
-      forward,
+      forward: trace.disposition === 'delivered' ? toTrace(withPathMtu(flight, size)) : forward,
       reply: trace,
     }
   })

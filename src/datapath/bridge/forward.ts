@@ -134,7 +134,8 @@ function choosePort(world: World, flight: Flight, bridge: Link, from: Link | nul
   const holders = behind.length > 1 ? behind.filter((p) => p.ifindex !== from?.ifindex) : behind
   const only = holders[0]
   if (only && holders.length === 1) {
-    if (only.bridgePort && !only.bridgePort.flood)
+    // With learning on, the answer to the first ARP request (a broadcast) puts the MAC into the FDB before unicast needs it.
+    if (only.bridgePort && !only.bridgePort.flood && !only.bridgePort.learning)
       return end(flight, 'denied', 'bridge', `${frame.dst} is not learned and port ${only.name} does not take floods`, {
         link: only.name,
         cause: 'bridge-no-port',

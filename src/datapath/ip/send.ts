@@ -39,7 +39,8 @@ export function sendPath(world: World, flight: Flight, path: Path, input: Link |
         evidence: [path.link.evidence],
       }),
     ]
-  const sized = input === null && flight.sendMtu === null ? { ...flight, sendMtu: mtu } : flight
+  const sized =
+    input === null && flight.sendMtu === null && flight.layers.length === 0 ? { ...flight, sendMtu: mtu } : flight
   const measured = narrow(sized, mtu, `${path.link.name} of ${flight.netns.id}`, true)
   const nexthop = path.gateway ?? packet.dst
   const links = { in: null, out: linkView(path.link, packet.dst.family), nexthop }
