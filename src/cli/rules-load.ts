@@ -56,13 +56,20 @@ async function loadRuleset(file: string): Promise<Ruleset> {
     }
     case 'nft-text': {
       const { parseNftText } = await import('../parse/nft/index.ts')
-      return warned(parseNftText(text, file))
+      return whole(parseNftText(text, file))
     }
     case 'nft-json': {
       const { parseNftJson } = await import('../parse/nft/index.ts')
-      return warned(parseNftJson(text, file))
+      return whole(parseNftJson(text, file))
     }
   }
+}
+
+/** Refuses an nft ruleset that is damaged: what is missing might be the rule that matters. */
+function whole(ruleset: Ruleset): Ruleset {
+  const broken = ruleset.issues.find((i) => /^not understood|cut short|^not JSON|^no "nftables"/.test(i.message))
+  if (broken) throw new UsageError(`${broken.artefact}:${broken.line ?? 1}: ${broken.message}`)
+  return warned(ruleset)
 }
 
 function warned(ruleset: Ruleset): Ruleset {

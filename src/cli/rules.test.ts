@@ -30,6 +30,8 @@ COMMIT
   )
   writeFileSync(at('bad.txt'), '*filter\n:FORWARD ACCEPT [0:0]\nwhat is this\nCOMMIT\n')
   writeFileSync(at('cut.txt'), '*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -j DROP\n')
+  writeFileSync(at('cut-nft.txt'), 'table inet t {\n\tchain f {\n\t\ttype filter hook forward priority filter;\n')
+  writeFileSync(at('cut-json.txt'), '{"nftables": [{"table": {"family": "ip"')
   writeFileSync(at('prose.txt'), '\nDear diary\n')
   writeFileSync(
     at('queries.jsonl'),
@@ -125,6 +127,8 @@ describe('rules eval', () => {
     ['no file', ['--ruleset', 'nowhere.txt', ...question], /^nowhere\.txt: no such file$/],
     ['garbage in a ruleset', ['--ruleset', 'bad.txt', ...question], /bad\.txt:3: not understood: what is this$/],
     ['a ruleset cut short', ['--ruleset', 'cut.txt', ...question], /cut\.txt:\d: table filter has no COMMIT/],
+    ['nft output cut short', ['--ruleset', 'cut-nft.txt', ...question], /cut-nft\.txt:\d: .*cut short/],
+    ['nft JSON cut short', ['--ruleset', 'cut-json.txt', ...question], /cut-json\.txt:1: not JSON/],
     ['no ruleset at all', ['--ruleset', 'prose.txt', ...question], /prose\.txt:2: not a ruleset/],
     ['a bad address', ['--ruleset', 'nat.txt', '--src', '10.1', '--dst', '10.2.0.5'], /^--src is not an address/],
     ['two families', ['--ruleset', 'nat.txt', '--src', 'fd00::1', '--dst', '10.2.0.5'], /different address families/],

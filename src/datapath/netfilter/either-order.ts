@@ -20,7 +20,7 @@ function fate(o: HookOutcome): string {
   if (o.verdict === 'drop' || o.verdict === 'reject') return `${o.verdict} ${o.rejectWith ?? ''}`
   const { packet, connection, untracked, memory } = o.passage
   const walk = { packet, connection, untracked, memory: memory ?? NO_MEMORY, masqueraded: o.masqueraded }
-  return `${o.verdict} ${contentKey({ ...walk, zone: 0, hits: null, weight: 1, worlds: [], next: 0 })}`
+  return `${o.verdict} ${contentKey({ ...walk, zone: 0, template: false, hits: null, weight: 1, worlds: [], next: 0 })}`
 }
 
 /** The outcomes of one order; rules that the other order does not meet, or only meets, are uncertain. */

@@ -1,6 +1,7 @@
 /** Reading one field of a packet, its connection or its surroundings (nft_meta, nft_payload, nft_ct; Linux 6.18). */
 import { type Ip, isMulticast } from '../../base/ip.ts'
 import { hasPorts, ICMP, ICMPV6, SCTP, TCP, UDP } from '../../base/protocol.ts'
+import type { CtState } from '../../model/conntrack.ts'
 import { CT_STATE_BITS, type Field } from '../../model/ruleset.ts'
 import { isDstNat, isSrcNat } from '../conntrack/entry.ts'
 import { invert } from '../conntrack/tuple.ts'
@@ -139,11 +140,7 @@ export function readField(run: Run, walk: Walk, field: Field): Certain {
         ? unknown(`the ${field === 'meta.skgid' ? 'group' : 'cgroup'} of the sender is not known`)
         : BREAK
     case 'ct.state':
-      return walk.connection
-        ? CT_STATE_BITS[walk.connection.state]
-        : walk.untracked
-          ? CT_STATE_BITS.untracked
-          : CT_STATE_BITS.invalid
+      return CT_STATE_BITS[stateOf(walk)]
     case 'meta.iifgroup':
     case 'meta.oifgroup':
     case 'meta.ibrname':
@@ -176,6 +173,12 @@ export function readField(run: Run, walk: Walk, field: Field): Certain {
     default:
       return connectionField(run, walk, field)
   }
+}
+
+/** Without a connection a packet is untracked, the bearer of a template (which counts as new), or invalid (`nf_ct_get`). */
+export function stateOf(walk: Walk): CtState {
+  if (walk.connection) return walk.connection.state
+  return walk.untracked ? 'untracked' : walk.template ? 'new' : 'invalid'
 }
 
 function connectionField(run: Run, walk: Walk, field: Field): Certain {

@@ -146,6 +146,23 @@ describe('chains', () => {
     expect(o).toMatchObject({ verdict: 'reject', rejectWith: 'tcp-reset' })
   })
 
+  test.each([
+    ['a template counts as a new connection before conntrack', '-j CT --zone 3', 3, false],
+    ['the first template stays', '-j CT --zone 3\n-A PREROUTING -j CT --zone 4', 3, false],
+    ['notrack after a template does nothing', '-j CT --zone 3\n-A PREROUTING -j CT --notrack', 3, false],
+    ['a template after notrack does nothing', '-j CT --notrack\n-A PREROUTING -j CT --zone 3', 0, true],
+  ])('%s', (_, rules, zone, untracked) => {
+    const raw = save(
+      `*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING ${rules}\n-A PREROUTING -m conntrack --ctstate NEW -j MARK --set-xmark 0x1/0x0\nCOMMIT\n`,
+    )
+    const [o] = runHook(around([raw]), 'prerouting', 'ip', passage())
+    expect([o!.passage.connection?.entry.zone ?? 0, o!.passage.untracked, o!.passage.packet.mark]).toEqual([
+      zone,
+      untracked,
+      untracked ? 0 : 1,
+    ])
+  })
+
   test('raw may keep a packet from being tracked, and then nothing translates it', () => {
     const raw = save('*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -j CT --notrack\nCOMMIT\n')
     const [o] = runHook(

@@ -83,6 +83,7 @@ function start(passage: Passage): Walk {
     connection: passage.connection,
     untracked: passage.untracked,
     zone: passage.connection?.entry.zone ?? 0,
+    template: false,
     memory: passage.memory ?? NO_MEMORY,
     masqueraded: false,
     hits: null,

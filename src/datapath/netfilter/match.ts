@@ -5,7 +5,7 @@ import { CT_STATE_BITS, type Match, type NamedSet, type SetRef, type Value } fro
 import { isDstNat, isSrcNat } from '../conntrack/entry.ts'
 import { evaluate, find, pair } from './expression.ts'
 import { isOfType, reversePathHolds } from './fib.ts'
-import { hasSocket } from './field.ts'
+import { hasSocket, stateOf } from './field.ts'
 import { type Certain, compareValues, type Got, isIp, isSpecial, valueEquals } from './got.ts'
 import { inIpSet } from './ipset.ts'
 import { recentMatch } from './recent.ts'
@@ -42,7 +42,7 @@ export function matches(run: Run, walk: Walk, place: Place, match: Match): Chanc
     case 'ctStatus':
       return ctStatus(run, walk, match)
     case 'mark': {
-      const mark = match.of === 'packet' ? p.mark : (walk.connection?.entry.mark ?? null)
+      const mark = match.of === 'packet' ? p.mark : (walk.connection?.entry.mark ?? (walk.template ? 0 : null))
       if (mark === null) return 0
       return yes(((mark & match.mask) >>> 0 === match.value >>> 0) !== match.negate)
     }
@@ -164,7 +164,7 @@ function physdev(run: Run, match: Extract<Match, { kind: 'physdev' }>): Chance {
 /** xt_conntrack's state bits: the state, and whether the connection is translated. */
 function ctState(walk: Walk, match: Extract<Match, { kind: 'ctState' }>): Chance {
   const c = walk.connection
-  const state = c ? c.state : walk.untracked ? 'untracked' : 'invalid'
+  const state = stateOf(walk)
   const holds = match.states.some((s) =>
     s === 'snat'
       ? c !== null && isSrcNat(c.entry)

@@ -17,7 +17,7 @@ export function contentKey(w: Walk): string {
   const m = w.memory
   const memory =
     m === NO_MEMORY ? '' : `${[...m.recent]}/${[...m.touched].sort()}/${m.ecn}/${m.drawn.sport}/${m.drawn.dport}`
-  return `${p.src.a},${p.src.b},${p.src.c},${p.src.d},${p.sport}>${p.dst.a},${p.dst.b},${p.dst.c},${p.dst.d},${p.dport} ${p.protocol} ${p.mark} ${p.ttl} ${p.dscp} ${p.icmp?.id} ${w.untracked} ${w.zone} ${w.masqueraded} ${connectionKey(w.connection)} ${memory}`
+  return `${p.src.a},${p.src.b},${p.src.c},${p.src.d},${p.sport}>${p.dst.a},${p.dst.b},${p.dst.c},${p.dst.d},${p.dport} ${p.protocol} ${p.mark} ${p.ttl} ${p.dscp} ${p.icmp?.id} ${w.untracked} ${w.zone} ${w.template} ${w.masqueraded} ${connectionKey(w.connection)} ${memory}`
 }
 
 function connectionKey(c: Connection | null): string {

@@ -20,9 +20,18 @@ export function setConnectionMark(walk: Walk, mark: number): void {
 /** xt_CONNMARK save and restore: `to = (to & ~toMask) ^ (from & fromMask)`. */
 export function copyMark(walk: Walk, s: Extract<Statement, { kind: 'copyMark' }>): void {
   const c = walk.connection
-  if (c === null) return
+  if (c === null) {
+    if (walk.template && s.to === 'packet') setPacketMark(walk, walk.packet.mark & ~s.toMask)
+    return
+  }
   if (s.to === 'packet') setPacketMark(walk, (walk.packet.mark & ~s.toMask) ^ (c.entry.mark & s.fromMask))
   else setConnectionMark(walk, (c.entry.mark & ~s.toMask) ^ (walk.packet.mark & s.fromMask))
+}
+
+function setZone(walk: Walk, zone: number): void {
+  if (walk.connection !== null || walk.untracked || walk.template) return
+  walk.zone = zone
+  walk.template = true
 }
 
 /** xt_TTL, xt_HL: clamped to 0–255. */
@@ -61,7 +70,9 @@ export function setField(walk: Walk, field: Field, value: Value): boolean {
         walk.memory = { ...walk.memory, ecn: value & 3 }
         return true
       case 'ct.zone':
-        if (walk.connection === null) walk.zone = value
+        // nft_ct_set_zone_eval takes back a notrack before it, xt_ct_target does not.
+        walk.untracked = false
+        setZone(walk, value)
         return true
       case 'th.sport':
       case 'tcp.sport':
@@ -118,10 +129,11 @@ export function act(walk: Walk, place: Place, s: Plain): string {
       copyMark(walk, s)
       return s.to === 'packet' ? `mark ${hex(walk.packet.mark)}` : 'connmark'
     case 'notrack':
-      if (walk.connection === null) walk.untracked = true
+      // Whoever hung something on the packet first wins: xt_ct_target, nft_notrack_eval.
+      if (walk.connection === null && !walk.template) walk.untracked = true
       return 'notrack'
     case 'ctZone':
-      if (walk.connection === null) walk.zone = s.zone
+      setZone(walk, s.zone)
       return `zone ${s.zone}`
     case 'ttl':
       setTtl(walk, s)
@@ -135,6 +147,8 @@ export function act(walk: Walk, place: Place, s: Plain): string {
       touch(walk, setMemory(place, s.set))
       return `${s.op} ${s.set}`
     case 'note':
+      // xt_CT without a zone (a helper, events) hangs a template on the packet too.
+      if (s.what === 'CT') setZone(walk, 0)
       return ''
   }
 }

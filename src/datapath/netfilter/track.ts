@@ -10,6 +10,7 @@ import type { Run, Walk } from './walk.ts'
 export function track(run: Run, walk: Walk): boolean {
   // Seen before: a packet that comes back over loopback, or one that is not to be tracked.
   if (walk.connection !== null || walk.untracked) return true
+  walk.template = false
   const { packet } = walk
   if (malformedTcp(packet)) return true
   const found = findEntry(run.conntrack, packet, walk.zone)

@@ -30,6 +30,8 @@ export interface Walk {
   untracked: boolean
   /** Conntrack zone given by a template before conntrack (xt_CT, nft `ct zone set`). */
   zone: number
+  /** A template of such a rule hangs on the packet until conntrack has looked: rules take it for a new connection. */
+  template: boolean
   memory: Memory
   masqueraded: boolean
   hits: HitNode | null
