@@ -250,6 +250,21 @@ netns n2/host
   })
 })
 
+describe('a bridge port that takes no floods', () => {
+  const text = edited(
+    edited(
+      ROUTER,
+      'a veth a/host:eth0 10.1.0.1/24 fd01::1/64',
+      'br0 bridge 10.1.0.1/24\n  a veth a/host:eth0 master br0 noflood',
+    ),
+    'fd01::2/64',
+    '',
+  )
+  test('still hears broadcasts, so its MAC is learned', () => {
+    expect(fatesOf(topology(text), 'b/host', packetTo('icmp', '10.1.0.2'))).toEqual(['delivered'])
+  })
+})
+
 describe('from outside', () => {
   const text = `
 netns n1/host

@@ -106,9 +106,9 @@ function transmit(walk: Walk, from: Place, vlan: number | null): void {
   }
 }
 
+/** `flood off` keeps back unknown unicast only: broadcasts have a switch of their own (bcast_flood), taken to be on. */
 function mayForward(port: Place['link']): boolean {
-  const p = port.bridgePort
-  return !p || (p.state === 'forwarding' && p.flood)
+  return !port.bridgePort || port.bridgePort.state === 'forwarding'
 }
 
 function receive(walk: Walk, at: Place, vlan: number | null): void {
