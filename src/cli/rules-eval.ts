@@ -1,8 +1,8 @@
 /** `netwhy rules eval`. */
-import { evaluateRuleset } from '../datapath/netfilter/evaluate.ts'
+import { evaluateRuleset, type Outcome, type Query } from '../datapath/netfilter/evaluate.ts'
 import { UsageError } from './errors.ts'
 import { answerOf, answerText } from './rules-answer.ts'
-import { loadIpsets, loadRulesets, readText } from './rules-load.ts'
+import { hiddenTables, loadIpsets, loadRulesets, readText } from './rules-load.ts'
 import { type EvalOptions, queryOf, queryOfLine } from './rules-query.ts'
 
 /** Answers and prints. Exit code 0 when answered, 3 when the outcome of a single question is (partly) unknown. */
@@ -16,8 +16,14 @@ export async function runEval(options: EvalOptions): Promise<number> {
   const rulesets = await loadRulesets(options.ruleset)
   const ipsets = await loadIpsets(options.ipset ?? [])
 
+  const hidden = hiddenTables(rulesets)
+  const ask = (query: Query): Outcome[] => {
+    const outcomes = evaluateRuleset(rulesets, ipsets, query)
+    return hidden === null ? outcomes : outcomes.map((o) => ({ ...o, verdict: 'unknown', unknowns: [hidden] }))
+  }
+
   if (single) {
-    const answer = answerOf(evaluateRuleset(rulesets, ipsets, single), many)
+    const answer = answerOf(ask(single), many)
     process.stdout.write(format === 'text' ? answerText(answer) : `${JSON.stringify(answer, null, 2)}\n`)
     return answer.outcomes.some((o) => o.verdict === 'unknown') ? 3 : 0
   }
@@ -30,7 +36,7 @@ export async function runEval(options: EvalOptions): Promise<number> {
   )
   let out = ''
   for (const query of queries) {
-    const answer = answerOf(evaluateRuleset(rulesets, ipsets, query), many)
+    const answer = answerOf(ask(query), many)
     out += format === 'text' ? answerText(answer) : `${JSON.stringify(answer)}\n`
     if (out.length > 1 << 16) {
       process.stdout.write(out)

@@ -93,6 +93,19 @@ function withoutDoubles(rulesets: readonly Ruleset[]): Ruleset[] {
   )
 }
 
+/**
+ * What iptables-save says it cannot show: a table that native nft rules share (`# Table \`filter' is incompatible, use 'nft'
+ * tool.`). Null when an nft listing was given too, which shows it.
+ */
+export function hiddenTables(rulesets: readonly Ruleset[]): string | null {
+  if (rulesets.some((r) => r.backend === 'nft')) return null
+  for (const r of rulesets) {
+    const issue = r.issues.find((i) => i.message.includes('incompatible'))
+    if (issue) return `${r.artefact}:${issue.line ?? 1}: ${issue.message}`
+  }
+  return null
+}
+
 /** Loads `ipset save` files into one map. */
 export async function loadIpsets(files: readonly string[]): Promise<ReadonlyMap<string, IpSet>> {
   const out = new Map<string, IpSet>()

@@ -32,6 +32,10 @@ COMMIT
   writeFileSync(at('cut.txt'), '*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -j DROP\n')
   writeFileSync(at('cut-nft.txt'), 'table inet t {\n\tchain f {\n\t\ttype filter hook forward priority filter;\n')
   writeFileSync(at('cut-json.txt'), '{"nftables": [{"table": {"family": "ip"')
+  writeFileSync(
+    at('hidden.txt'),
+    "# Table `filter' is incompatible, use 'nft' tool.\n*raw\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n",
+  )
   writeFileSync(at('prose.txt'), '\nDear diary\n')
   writeFileSync(
     at('queries.jsonl'),
@@ -115,6 +119,13 @@ describe('rules eval', () => {
     const [first, second] = lines.map((l) => JSON.parse(l))
     expect(first.outcomes.map((o: { src: string }) => o.src)).toEqual(['10.2.0.1:4000', '10.2.0.1:4000'])
     expect(second.outcomes).toMatchObject([{ verdict: 'accept', mark: 5, translated: false, rules: [] }])
+  })
+
+  test('a table that iptables-save could not show makes every outcome unknown, unless an nft listing shows it', async () => {
+    const { out, code } = await run('--ruleset', at('hidden.txt'), ...question)
+    expect(code).toBe(3)
+    expect(JSON.parse(out).outcomes).toMatchObject([{ verdict: 'unknown' }])
+    expect((await run('--ruleset', at('hidden.txt'), '--ruleset', at('guard.nft'), ...question)).code).toBe(0)
   })
 
   test('text names each outcome and its rules', async () => {
