@@ -83,9 +83,12 @@ export function isUp(link: Link): boolean {
   return link.flags.has('UP')
 }
 
-/** Administratively up but without carrier (`NO-CARRIER` in `ip link`; IFF_LOWER_UP is absent then). */
+/**
+ * Administratively up but without carrier: `netif_carrier_ok` shows as LOWER_UP. NO-CARRIER and the operational state follow it
+ * only after a while (linkwatch), so they are not asked.
+ */
 export function lacksCarrier(link: Link): boolean {
-  return link.flags.has('NO-CARRIER') || link.operstate === 'LOWERLAYERDOWN'
+  return link.flags.has('UP') && !link.flags.has('LOWER_UP')
 }
 
 /** The link as rules see it. Addresses in the kernel's order (`ifa_list`), primary before secondary. */

@@ -1,4 +1,4 @@
-/** Random worlds: what the kernel did against what the trace says. `node test/path/fuzz.ts [CASES] [SEED]` as root. */
+/** Random worlds: what the kernel did against what the trace says. */
 import { spawnSync } from 'node:child_process'
 import { formatIp, parseIp, UNSPECIFIED } from '../../src/base/ip.ts'
 import { protocolNumber } from '../../src/base/protocol.ts'
@@ -130,27 +130,4 @@ export function describeRound(r: Round, j: Judged): string {
         for (const s of h.steps)
           lines.push(`    ${way} ${h.netns} ${s.kind}: ${s.text}${s.cause ? ` (${s.cause})` : ''}`)
   return lines.join('\n')
-}
-
-if (process.argv[1]?.endsWith('path/fuzz.mjs')) {
-  const cases = Number(process.argv[2] ?? 20)
-  const first = Number(process.argv[3] ?? 1)
-  const tally = { agree: 0, unknown: 0, disagree: 0, open: 0, errors: 0 }
-  for (let seed = first; seed < first + cases; seed++) {
-    const r = round(seed)
-    if (r.error) {
-      tally.errors++
-      process.stdout.write(`seed ${seed}: ${r.error}\n`)
-    }
-    for (const j of r.judged) {
-      tally[j.verdict]++
-      if (j.met.fate === 'open') tally.open++
-      if (j.verdict === 'disagree') process.stdout.write(`${describeRound(r, j)}\n\n`)
-      if (j.verdict === 'unknown' && process.env.UNKNOWNS)
-        process.stdout.write(
-          `unknown: ${j.question.join(' ')} ${j.met.fate}: ${j.traces.flatMap((t) => t.forward.unknowns.concat(t.reply?.unknowns ?? [], t.disposition)).join('; ')}\n`,
-        )
-    }
-  }
-  process.stdout.write(`${JSON.stringify(tally)}\n`)
 }

@@ -23,7 +23,7 @@ export const PAIRS: readonly Pair[] = [
 export const SETUP = `
 for n in ${NETNS.join(' ')}; do ip netns add $n; ip -n $n link set lo up; ip netns exec $n sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; done
 ${PAIRS.map(([x, l, y, m]) => `ip link add ${l} netns ${x} type veth peer name ${m} netns ${y}`).join('\n')}
-ip -n h link add br0 type bridge; ip -n h link set va master br0; ip -n h link set vb master br0; ip -n h link set br0 up
+ip -n h link add br0 type bridge; ip -n h link set br0 address 02:00:00:00:05:01; ip -n h link set va master br0; ip -n h link set vb master br0; ip -n h link set br0 up
 ${PAIRS.map(([x, l, y, m]) => `ip -n ${x} link set ${l} up; ip -n ${y} link set ${m} up`).join('\n')}
 A() { ip -n $1 addr add $3 dev $2; }
 A h br0 10.5.0.1/24; A a eth0 10.5.0.2/24; A b eth0 10.5.0.3/24; A d eth0 10.6.0.2/32
