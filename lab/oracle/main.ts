@@ -1,5 +1,5 @@
 /**
- * npm run fuzz:kernel -- [--minutes N | --cases N] [--seed N] [--backend A,B] [--stop-after N] [--json FILE]
+ * npm run fuzz:kernel -- [--minutes N | --cases N] [--seed N] [--backend A,B] [--stop-after N] [--coverage] [--json FILE]
  *
  * Compares netwhy with the kernel on random rulesets until the time or the cases are used up. Ends with 0 when there was no
  * disagreement, 1 when there was; each is shrunk and printed as it is found.
@@ -7,6 +7,7 @@
 import { writeFileSync } from 'node:fs'
 import { isolateSelf, openArena } from './arena.ts'
 import { renderRuleset } from './case.ts'
+import { Coverage } from './coverage.ts'
 import { generateCase } from './generate.ts'
 import { disagrees, runCase } from './rulesets.ts'
 import { shrink } from './shrink.ts'
@@ -64,10 +65,11 @@ async function main(): Promise<number> {
     fates: {} as Record<string, number>,
   }
   const backends: Record<string, number> = {}
+  const coverage = new Coverage()
   for (let seed = first; tally.cases + tally.refused < cases && Date.now() < until && tally.disagree < limit; seed++) {
     const c = generateCase(seed)
     if (backendsAsked && !c.rulesets.every((r) => backendsAsked.includes(r.backend))) continue
-    const results = await runCase(arena, c)
+    const results = await runCase(arena, c, coverage)
     if (results === null) {
       tally.refused++
       continue
@@ -93,6 +95,7 @@ async function main(): Promise<number> {
       process.stderr.write(`\r${tally.cases} cases, ${tally.disagree} disagreements`)
   }
   arena.close()
+  if (process.argv.includes('--coverage')) process.stdout.write(`${coverage.lines().join('\n')}\n`)
   const summary = { ...tally, backends }
   process.stdout.write(`${JSON.stringify(summary)}\n`)
   const file = process.argv.indexOf('--json')

@@ -2,6 +2,7 @@
 import type { Arena } from './arena.ts'
 import type { OracleCase } from './case.ts'
 import { type Judgement, judge } from './compare.ts'
+import type { Coverage } from './coverage.ts'
 import { load, observe } from './kernel-run.ts'
 import { parseListings, predict } from './predict.ts'
 import type { Probe } from './probe.ts'
@@ -14,13 +15,16 @@ export interface ProbeResult {
 }
 
 /** Null when the kernel's tools refused the case. A `recent` list or a rate remembers: such cases load anew for each probe. */
-export async function runCase(arena: Arena, c: OracleCase): Promise<ProbeResult[] | null> {
+export async function runCase(arena: Arena, c: OracleCase, coverage?: Coverage): Promise<ProbeResult[] | null> {
   if (load(arena, c) !== null) return null
   const remembers = / recent | limit /.test(JSON.stringify(c.rulesets))
   const out: ProbeResult[] = []
   for (const [i, probe] of c.probes.entries()) {
     if (remembers && i > 0 && load(arena, c) !== null) return null
     const { result, listings } = await observe(arena, c, probe)
+    listings.forEach((text, r) => {
+      coverage?.add(text, result.hits[r]!)
+    })
     const predictions = predict(c, parseListings(c, listings), probe)
     const judgement = predictions === null ? ({ kind: 'skipped' } as const) : judge(predictions, result)
     out.push({ probe, judgement, fate: result.fate, hits: result.hits.reduce((n, h) => n + h.size, 0) })

@@ -8,7 +8,7 @@ import type { Random } from '../random.ts'
 import type { World } from './mutations.ts'
 
 /** Below the private tmpfs of /run/netns, so that it vanishes with the process. */
-export const PLACE: LabPlace = { prefix: 'netwhy-o-', dir: '/run/netns/.netwhy-oracle' }
+export const PLACE: LabPlace = { prefix: 'oracle-', dir: '/run/netns/.oracle' }
 
 export interface PathQuestion {
   readonly netns: string
