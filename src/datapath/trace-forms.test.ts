@@ -140,6 +140,11 @@ describe('a router, both families', () => {
   ])('%s', (_name, from, to, expected) => {
     expect(fatesOf(topology(edited(ROUTER, from, to)), 'a/host', packetTo('tcp', '[fd02::2]:81'))).toEqual([expected])
   })
+  test('a connecting socket routes again with the source it was given', () => {
+    const text = edited(ROUTER, 'fd01::2/64\n', 'fd01::2/64\n  rule 100 from 10.1.0.0/24 prohibit\n')
+    expect(fatesOf(topology(text), 'a/host', packetTo('tcp', '10.2.0.2:80'))).toEqual(['no-route route-prohibit'])
+    expect(fatesOf(topology(text), 'a/host', packetTo('icmp', '10.2.0.2'))).toEqual(['delivered'])
+  })
   test('TTL', () => {
     expect(fatesOf(topology(ROUTER), 'a/host', packetTo('udp', '10.2.0.2:9', { ttl: 1 }))).toEqual([
       'ttl-exceeded ttl-exceeded',
@@ -176,6 +181,7 @@ describe('a router, both families', () => {
     ['rule 100 from all lookup 254 suppress 24\n  rule 200 iif a blackhole', 'no-route route-blackhole'],
     ['rule 100 from all lookup 254 suppress 23\n  rule 200 iif a blackhole', 'delivered'],
     ['rule 100 from all lookup 100\n  route throw default table 100', 'delivered'],
+    ['rule 100 from 10.2.0.0/24 iif b lookup 100\n  route prohibit default table 100', 'reply no-route route-prohibit'],
   ])('routing rule: %s', (rule, expected) => {
     const text = edited(
       ROUTER,

@@ -1,4 +1,5 @@
 import { formatIp, ipEquals, isUnspecified } from '../../base/ip.ts'
+import { hasPorts } from '../../base/protocol.ts'
 import type { Netns, Route } from '../../model/network.ts'
 import type { Packet } from '../../model/packet.ts'
 import { conf, factsOf, has, isUp, linksWithAddress, linkView } from '../facts.ts'
@@ -42,37 +43,69 @@ export function localOut(world: World, flight: Flight, oif: string | null, socke
   const { netns } = flight
   const refused = socket ? refuseSource(flight) : null
   if (refused) return [refused]
+  if (!isUnspecified(flight.packet.src)) return routed(world, flight, oif)
   const answer = lookupRoute(netns, query(flight.packet, oif))
   if (answer.kind !== 'paths') return [endUnrouted(flight, answer)]
-  if (!isFollowed(answer.route))
-    return [undecided(flight, 'route', `packets to a ${answer.route.type} address are not followed`, 'unsupported')]
-  return answer.paths.flatMap((found) => {
-    const path = outLink(netns, found)
-    let packet = flight.packet
-    if (isUnspecified(packet.src)) {
-      const src = sourceFor(netns, found, packet.dst)
-      if (!src)
-        return [
-          packet.dst.family === 6
-            ? end(flight, 'no-route', 'route', `no source address for ${formatIp(packet.dst)}`, { cause: 'no-route' })
-            : undecided(flight, 'route', `no source address for ${formatIp(packet.dst)}`, 'unsupported'),
-        ]
-      packet = { ...packet, src }
-    }
-    const routed = note(
-      { ...flight, packet, probability: flight.probability * found.probability },
-      'route',
-      path.route.type === 'local'
-        ? `${formatIp(packet.dst)} is an address of this netns: through lo`
-        : `${formatIp(packet.dst)} goes by ${routeText(path.route)}, source ${formatIp(packet.src)}`,
-      { link: path.link.name, rule: routeText(path.route), evidence: routeEvidence(path) },
-    )
-    return passHook(world, routed, 'output', {
-      in: null,
-      out: linkView(path.link, packet.dst.family),
-      nexthop: path.gateway ?? packet.dst,
-    }).flatMap((after) => (after.stage.kind === 'ended' ? [after] : rerouted(world, routed, after, path, oif)))
+  return answer.paths.flatMap((path) => {
+    const { dst } = flight.packet
+    const src = sourceFor(netns, path, dst)
+    if (!src)
+      return [
+        dst.family === 6
+          ? end(flight, 'no-route', 'route', `no source address for ${formatIp(dst)}`, { cause: 'no-route' })
+          : undecided(flight, 'route', `no source address for ${formatIp(dst)}`, 'unsupported'),
+      ]
+    const share = { ...flight, packet: { ...flight.packet, src }, probability: flight.probability * path.probability }
+    // `ip_route_connect` asks again once the source is known; IPv6 and tunnels do not.
+    return socket && dst.family === 4 && hasPorts(share.packet.protocol)
+      ? routed(world, share, oif)
+      : leaveBy(world, share, path, oif)
   })
+}
+
+/** Routes a packet whose source is known. */
+function routed(world: World, flight: Flight, oif: string | null): Flight[] {
+  const answer = lookupRoute(flight.netns, query(flight.packet, oif))
+  if (answer.kind !== 'paths') return [endUnrouted(flight, answer)]
+  return preferred(flight, answer.paths).flatMap((path) =>
+    leaveBy(world, { ...flight, probability: flight.probability * path.probability }, path, oif),
+  )
+}
+
+/**
+ * Multipath nexthops whose own source address is the packet's go before the others (`fib_select_multipath`, Linux 6.16 and
+ * later; before that, and for forwarded packets, the flow hash alone decides).
+ */
+function preferred(flight: Flight, paths: readonly Path[]): readonly Path[] {
+  const { src, dst } = flight.packet
+  if (paths.length < 2 || dst.family === 6) return paths
+  const fitting = paths.filter((p) => {
+    const own = sourceFor(flight.netns, p, dst)
+    return own !== null && ipEquals(own, src)
+  })
+  if (fitting.length === 0 || fitting.length === paths.length) return paths
+  const total = fitting.reduce((sum, p) => sum + p.probability, 0)
+  return fitting.map((p) => ({ ...p, probability: p.probability / total }))
+}
+
+/** The output hook on the way out by a path, and what it changes. */
+function leaveBy(world: World, flight: Flight, found: Path, oif: string | null): Flight[] {
+  if (!isFollowed(found.route))
+    return [undecided(flight, 'route', `packets to a ${found.route.type} address are not followed`, 'unsupported')]
+  const { packet } = flight
+  const path = outLink(flight.netns, found)
+  const noted = note(
+    flight,
+    'route',
+    path.route.type === 'local'
+      ? `${formatIp(packet.dst)} is an address of this netns: through lo`
+      : `${formatIp(packet.dst)} goes by ${routeText(path.route)}, source ${formatIp(packet.src)}`,
+    { link: path.link.name, rule: routeText(path.route), evidence: routeEvidence(path) },
+  )
+  const links = { in: null, out: linkView(path.link, packet.dst.family), nexthop: path.gateway ?? packet.dst }
+  return passHook(world, noted, 'output', links).flatMap((after) =>
+    after.stage.kind === 'ended' ? [after] : rerouted(world, noted, after, path, oif),
+  )
 }
 
 const isFollowed = (route: Route): boolean =>
@@ -118,7 +151,7 @@ function rerouted(world: World, before: Flight, after: Flight, path: Path, oif: 
   if (!moved && !marked) return leave(world, after, path)
   const answer = lookupRoute(after.netns, query(after.packet, oif))
   if (answer.kind !== 'paths') return [endUnrouted(after, answer)]
-  return answer.paths.flatMap((found) => {
+  return preferred(after, answer.paths).flatMap((found) => {
     const next = outLink(after.netns, found)
     const same = next.link.ifindex === path.link.ifindex && next.route === path.route
     const flight = { ...after, probability: after.probability * found.probability }
