@@ -38,12 +38,20 @@ function connector(): { ask(questions: readonly PathQuestion[]): Promise<Met[]>;
     .find((p) => existsSync(p))
   if (!path) throw new Error('connect.py is not beside this program: run it from a checkout')
   const child: ChildProcessWithoutNullStreams = spawn('/usr/bin/python3', [path])
-  const waiting: ((line: string) => void)[] = []
-  createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.(line))
+  const waiting: { resolve: (line: string) => void; reject: (e: Error) => void }[] = []
+  createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.resolve(line))
+  let complaint = ''
+  child.stderr.on('data', (d: Buffer) => {
+    complaint += d.toString()
+  })
+  child.on('exit', (code, signal) => {
+    for (const w of waiting.splice(0))
+      w.reject(new Error(`the connector ended (${code ?? signal}): ${complaint.trim()}`))
+  })
   return {
     async ask(questions) {
-      const line = await new Promise<string>((resolve) => {
-        waiting.push(resolve)
+      const line = await new Promise<string>((resolve, reject) => {
+        waiting.push({ resolve, reject })
         child.stdin.write(`${JSON.stringify(questions)}\n`)
       })
       const answer = JSON.parse(line) as { answers?: Met[]; error?: string }
@@ -96,7 +104,8 @@ export async function openPathLab(options: LabOptions): Promise<PathLab> {
     )
   }
   await start()
-  const connect = connector()
+  // Taking the lab down ends everything inside it, the connector too: a rebuilt lab needs a new one.
+  let connect = connector()
   return {
     async round(seed) {
       const rand = random(seed)
@@ -138,8 +147,10 @@ export async function openPathLab(options: LabOptions): Promise<PathLab> {
       } finally {
         const failed = undone.map(shell).filter((x) => x !== '')
         if (failed.length || broken) {
+          connect.close()
           await down(PLACE)
           await start()
+          connect = connector()
         }
       }
     },
