@@ -19,6 +19,7 @@ import { nodeAddressWrong } from './checks/node/misdelivered.ts'
 import { tunnelChecks, underlayChecks } from './checks/overlay/tunnel.ts'
 import { dadFailed, ipv6Disabled } from './checks/pod/ipv6.ts'
 import { linkChecks } from './checks/pod/link.ts'
+import { podRouteMissing } from './checks/pod/route.ts'
 import { policyDenies, policyDisagrees } from './checks/policy/denied.ts'
 import { masqueradeMissing } from './checks/routing/masquerade.ts'
 import { noWay } from './checks/routing/no-way.ts'
@@ -58,10 +59,11 @@ export const CHECKS: readonly Check[] = [
   dnsNameserverWrong,
   notTranslated,
   ...tunnelChecks,
+  podRouteMissing,
+  ...linkChecks,
   ...overlaps,
   ...noWay,
   ...neighbourChecks,
-  ...linkChecks,
   masqueradeMissing,
   ...underlayChecks,
   hostPortNotProgrammed,

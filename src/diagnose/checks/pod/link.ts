@@ -50,6 +50,8 @@ const LINK_CAUSES: ReadonlySet<string> = new Set([
   'neighbour-failed',
   'neighbour-no-answer',
   'no-route',
+  'route-blackhole',
+  'route-unreachable',
 ])
 
 function place(b: Broken): { readonly node: string; readonly netns: string; readonly link: string } {
