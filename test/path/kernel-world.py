@@ -39,6 +39,23 @@ if done.returncode != 0:
     print(json.dumps({"error": done.stderr[-600:]}))
     sys.exit(0)
 
+
+
+def settled():
+    """True when linkwatch has caught up: carrier and operational state agree on every link, and so do bridge ports."""
+    for name in case["netns"]:
+        links = json.loads(subprocess.run(["ip", "-n", name, "-j", "link"], capture_output=True, text=True).stdout)
+        for l in links:
+            up, carrier = "UP" in l["flags"], "LOWER_UP" in l["flags"]
+            if up and carrier != (l["operstate"] in ("UP", "UNKNOWN")):
+                return False
+    return True
+
+
+deadline = time.monotonic() + 5
+while not settled() and time.monotonic() < deadline:
+    pass
+
 AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 KIND = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 listeners = []

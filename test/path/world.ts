@@ -154,7 +154,7 @@ export function mutation(rand: () => number): string {
     () =>
       `ip -n ${pod} route replace default via ${pick(rand, ['10.5.0.3', '10.5.0.77', '10.2.0.1', '10.5.0.1'])} dev eth0`,
     () =>
-      `ip -n ${n} neigh replace ${pick(rand, [dst, '10.1.0.2', '10.1.0.1', '10.3.0.2', '10.3.0.1'])} lladdr ${pick(rand, ['02:00:00:00:00:09', '$(M a eth0)', '$(M h vb)', '$(M r h0)', '$(M h r0)'])} dev ${link} nud ${pick(rand, ['permanent', 'stale', 'reachable'])}`,
+      `ip -n ${n} neigh replace ${pick(rand, [dst, '10.1.0.2', '10.1.0.1', '10.3.0.2', '10.3.0.1'])} lladdr ${pick(rand, ['02:00:00:00:00:09', '$(M a eth0)', '$(M h vb)', '$(M r h0)', '$(M h r0)'])} dev ${link} nud permanent`,
     () =>
       `ip -n a neigh replace 10.5.0.1 lladdr ${pick(rand, ['$(M h va)', '$(M h vb)', '$(M h br0)', '$(M b eth0)', '02:00:00:00:00:01'])} dev eth0 nud permanent`,
     () =>
