@@ -1,10 +1,30 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { addToIp, compareIp, formatEndpoint, formatIp, type Ip, ipEquals, ipv4, ipv6, isLinkLocal, isLoopback, isMulticast, maskOf, networkOf, parseIp, parsePrefix, prefixContains, prefixesOverlap } from './ip.ts'
+import {
+  addToIp,
+  compareIp,
+  formatEndpoint,
+  formatIp,
+  type Ip,
+  ipEquals,
+  ipv4,
+  ipv6,
+  isLinkLocal,
+  isLoopback,
+  isMulticast,
+  maskOf,
+  networkOf,
+  parseIp,
+  parsePrefix,
+  prefixContains,
+  prefixesOverlap,
+} from './ip.ts'
 
 const anyIp: fc.Arbitrary<Ip> = fc.oneof(
   fc.integer({ min: 0, max: 0xffffffff }).map(ipv4),
-  fc.tuple(...Array.from({ length: 4 }, () => fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffffffff })))).map(([a, b, c, d]) => ipv6(a!, b!, c!, d!)),
+  fc
+    .tuple(...Array.from({ length: 4 }, () => fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffffffff }))))
+    .map(([a, b, c, d]) => ipv6(a!, b!, c!, d!)),
 )
 
 describe('parseIp', () => {
@@ -21,12 +41,27 @@ describe('parseIp', () => {
   ])('%s is %s', (text, canonical) => {
     expect(formatIp(parseIp(text)!)).toBe(canonical)
   })
-  it.each(['010.0.0.1', '10.1', '10.0.0.256', '10.0.0.1.2', '', '.', '1..2.3', ' 10.0.0.1', '10.0.0.1 ', ':::', '1::2::3', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', 'fe80::1%eth0', '12345::', '::10.0.0.256', '0x0a000001'])(
-    'refuses %j',
-    (text) => {
-      expect(parseIp(text)).toBeNull()
-    },
-  )
+  it.each([
+    '010.0.0.1',
+    '10.1',
+    '10.0.0.256',
+    '10.0.0.1.2',
+    '',
+    '.',
+    '1..2.3',
+    ' 10.0.0.1',
+    '10.0.0.1 ',
+    ':::',
+    '1::2::3',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8:9',
+    'fe80::1%eth0',
+    '12345::',
+    '::10.0.0.256',
+    '0x0a000001',
+  ])('refuses %j', (text) => {
+    expect(parseIp(text)).toBeNull()
+  })
   it('reads back what it prints', () => {
     fc.assert(fc.property(anyIp, (ip) => ipEquals(parseIp(formatIp(ip))!, ip)))
   })
