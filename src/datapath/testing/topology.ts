@@ -230,8 +230,7 @@ function addLink(
   after: (n: string) => string | undefined,
 ): void {
   const [name = '', form = ''] = words
-  const kinds: Record<string, LinkKind> = { wire: 'ethernet' }
-  const kind = kinds[form] ?? (form as LinkKind)
+  const kind = form === 'wire' ? 'ethernet' : (form as LinkKind)
   const prefixes = words.slice(2).flatMap((w) => (w.includes('/') && !w.includes(':eth') ? (parsePrefix(w) ?? []) : []))
   const master = after('master')
   const down = words.includes('down')
