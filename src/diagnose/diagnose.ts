@@ -165,6 +165,7 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
     verdict,
     successProbability: verdict === 'unknown' ? null : success,
     rootCause: failing ? (cause?.code ?? null) : null,
+    ...(q.probes ? { probes: q.probes.results.map(({ output: _, ...probe }) => probe) } : {}),
     branches: q.branches.map((b) => b.trace),
     findings,
     missing:

@@ -48,4 +48,20 @@ export interface Answer {
   /** Most likely cause first. */
   readonly findings: readonly Finding[]
   readonly missing: readonly Missing[]
+  /** With `--prove`: the packets that were sent and what came back. */
+  readonly probes?: readonly AnswerProbe[]
+}
+
+export interface AnswerProbe {
+  readonly kind: string
+  readonly target: string
+  readonly sent: number
+  readonly answered: number
+  /** errno name of the last failure. */
+  readonly error?: string
+  /** Median time to an answer. */
+  readonly milliseconds?: number
+  /** Length of the IP packets, where it mattered. */
+  readonly bytes?: number
+  readonly command: string
 }

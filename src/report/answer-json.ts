@@ -86,6 +86,7 @@ export function answerJson(a: Answer): Record<string, unknown> {
     rootCause: a.rootCause,
     branches: a.branches.map(branchJson),
     findings: a.findings.map(findingJson),
+    ...(a.probes ? { probes: a.probes.map((p) => ({ ...p, command: clean(p.command, LIMIT) })) } : {}),
     missing: a.missing.map((m) => ({ artefact: clean(m.artefact, LIMIT), consequence: clean(m.consequence, LIMIT) })),
   }
 }

@@ -2,7 +2,7 @@
  * The Answer for a person: the verdict in the first line, the culprit in the second, then why, proof and what to do;
  * the path comes last, for those who want to see it.
  */
-import type { Answer, Finding } from '../model/finding.ts'
+import type { Answer, AnswerProbe, Finding } from '../model/finding.ts'
 import type { ConnectionTrace } from '../model/trace.ts'
 import { clean, cleanBlock } from './clean.ts'
 import { packetText, placeText } from './packet-text.ts'
@@ -85,6 +85,13 @@ function branchLine(b: ConnectionTrace): string {
   return `${percent(b.probability).padStart(7)}  ${packetText(end.packet)} at ${placeText(end.netns)}: ${fate}`
 }
 
+function probeLine(p: AnswerProbe): string {
+  const size = p.bytes === undefined ? '' : ` of ${p.bytes} bytes`
+  const time = p.milliseconds === undefined ? '' : `, ${p.milliseconds} ms`
+  const failed = p.answered < p.sent ? `, else ${p.error ?? 'no answer'}` : ''
+  return `${p.kind}${size} to ${clean(p.target)}: ${p.answered} of ${p.sent} answered${time}${failed}`
+}
+
 /** The branch to show in full: the likeliest of those that explain the verdict. */
 function mainBranch(a: Answer): ConnectionTrace | undefined {
   const bad = a.branches.filter((b) => b.disposition !== 'delivered')
@@ -113,6 +120,10 @@ export function answerText(a: Answer, options: TextOptions): string {
       )
       if (options.wide) lines.push(...findingLines(f, s, width - 4, true).map((l) => `    ${l}`))
     }
+  }
+  if (a.probes && a.probes.length > 0) {
+    lines.push('', 'Probes')
+    for (const p of a.probes) lines.push(...wrap(probeLine(p), width, '  ', '    '))
   }
   if (a.branches.length > 1) {
     lines.push('', 'Branches')

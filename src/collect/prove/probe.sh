@@ -96,6 +96,8 @@ shell_connect() {
     *refused*) echo 'fail ECONNREFUSED' ;;
     *'o route to host'*) echo 'fail EHOSTUNREACH' ;;
     *nreachable*) echo 'fail ENETUNREACH' ;;
+    # curl does not say which errno it was, only that there was one.
+    *"ouldn't connect"*) echo 'fail ECONNECT' ;;
     *) echo 'fail ETIMEDOUT'; return 1 ;;
   esac
 }

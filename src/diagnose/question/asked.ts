@@ -36,7 +36,8 @@ export function firstPacket(protocol: number, src: Ip | null, dst: Ip, dport: nu
     dport: hasPorts(p) ? dport : 0,
     ...(icmp ? { icmp: { type: p === ICMP ? 8 : 128, code: 0, id: 4242 } } : {}),
     tcpFlags: p === TCP ? TCP_FLAGS.syn : 0,
-    ttl: 64,
+    // What the source's netns gives its packets.
+    ttl: 0,
     dscp: 0,
     length: FIRST_LENGTH[p] ?? 60,
     dontFragment: p === TCP,
