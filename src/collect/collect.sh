@@ -174,7 +174,7 @@ script sysctl.txt 'the files of /proc/sys/net, as key = value' '
     done
     for k in forwarding disable_ipv6 accept_dad dad_transmits accept_ra accept_ra_defrtr accept_ra_from_local autoconf \
       proxy_ndp accept_redirects addr_gen_mode mtu ignore_routes_with_linkdown keep_addr_on_down optimistic_dad \
-      seg6_enabled; do
+      hop_limit seg6_enabled; do
       printf "%s\n" ipv6/conf/*/$k
     done
   } | xargs grep -sH "" /dev/null | awk "{

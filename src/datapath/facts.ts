@@ -145,6 +145,12 @@ export function sysctlNumber(netns: Netns, key: string): number | null {
   return numeric(netns.sysctls.get(key))
 }
 
+/** Time to live of what a netns sends itself: `ip_select_ttl`, `ip6_dst_hoplimit`. 64 where the sysctl was not collected. */
+export function defaultTtl(netns: Netns, family: 4 | 6): number {
+  const key = family === 4 ? 'net.ipv4.ip_default_ttl' : 'net.ipv6.conf.default.hop_limit'
+  return sysctlNumber(netns, key) ?? 64
+}
+
 /** What names a netns to a person: `node2`, or `pod shop/web-1`. */
 export function netnsName(netns: Netns): string {
   if (netns.pod) return `pod ${netns.pod.namespace}/${netns.pod.name}`

@@ -6,6 +6,7 @@ import type { Packet } from '../model/packet.ts'
 import { TCP_FLAGS } from '../model/packet.ts'
 import type { ConnectionTrace, Disposition, PacketTrace, Step } from '../model/trace.ts'
 import { leftToAsker, outsideStart } from './external.ts'
+import { defaultTtl } from './facts.ts'
 import type { Flight, Purpose, World } from './flight.ts'
 import { end, toTrace, undecided } from './flight.ts'
 import { mergeConnections, mergePackets } from './merge.ts'
@@ -106,15 +107,16 @@ function request(world: World, question: PacketQuestion): Flight[] {
       const nowhere = flightIn(NOWHERE(question.from), packet, 1)
       return [undecided(nowhere, 'send', `${question.from} was not collected`, 'not-collected')]
     }
-    return walk(world, [flightIn(netns, packet, 1)])
+    const sent = { ...packet, ttl: packet.ttl || defaultTtl(netns, packet.dst.family) }
+    return walk(world, [flightIn(netns, sent, 1)])
   }
-  const from = { ...packet, src: question.from.external }
+  const from = { ...packet, src: question.from.external, ttl: packet.ttl || 64 }
   const start = outsideStart(world, flightIn(NOWHERE('outside'), from, 1))
   return walk(world, start)
 }
 
 /** The packet that answers one that was delivered: SYN-ACK, datagram back, echo reply. */
-function answerTo(p: Packet): Packet {
+function answerTo(p: Packet, netns: Netns): Packet {
   const { icmp, ...rest } = p
   const back: Packet = {
     ...rest,
@@ -122,7 +124,7 @@ function answerTo(p: Packet): Packet {
     dst: p.src,
     sport: p.dport,
     dport: p.sport,
-    ttl: 64,
+    ttl: defaultTtl(netns, p.src.family),
     mark: 0,
     tcpFlags: p.protocol === TCP ? TCP_FLAGS.syn | TCP_FLAGS.ack : 0,
   }
@@ -141,7 +143,7 @@ function answered(world: World, question: PacketQuestion, flight: Flight): Conne
     expected: { src: asked.dst, sport: asked.dport, dst: asked.src, dport: asked.sport },
   }
   const start: Flight = {
-    ...flightIn(flight.netns, answerTo(flight.packet), 1),
+    ...flightIn(flight.netns, answerTo(flight.packet, flight.netns), 1),
     connections: flight.connections,
   }
   const unsure = flight.packet.protocol === UDP ? answersFromElsewhere(flight, start.packet) : null
@@ -195,9 +197,9 @@ function answersFromElsewhere(flight: Flight, answer: Packet): string | null {
 /** The packet as the sender's socket sees it: source chosen, nothing translated yet. */
 function firstPacket(question: PacketQuestion, forward: PacketTrace): Packet {
   const packet = completed(question.packet)
-  if (typeof question.from !== 'string') return { ...packet, src: question.from.external }
+  if (typeof question.from !== 'string') return { ...packet, src: question.from.external, ttl: packet.ttl || 64 }
   const first: Step | undefined = forward.hops[0]?.steps.find((s) => s.kind === 'route')
-  return first ? { ...packet, src: first.packet.src } : packet
+  return first ? { ...packet, src: first.packet.src, ttl: first.packet.ttl } : packet
 }
 
 /**

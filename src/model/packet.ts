@@ -22,6 +22,7 @@ export interface Packet {
   readonly icmp?: IcmpHeader
   /** TCP flag bits, see TCP_FLAGS; 0 for other protocols. */
   readonly tcpFlags: number
+  /** In a question, 0 asks for what the source's netns gives its packets. */
   readonly ttl: number
   /** Differentiated services code point, 0–63. */
   readonly dscp: number

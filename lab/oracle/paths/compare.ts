@@ -4,14 +4,15 @@ import type { ConnectionTrace, Disposition } from '../../../src/model/trace.ts'
 export type Met = 'open' | 'refused' | 'timeout' | 'noroute' | string
 
 /** What a socket would see. ICMP unreachables of several kinds and lost packets are told apart only as far as sockets do. */
-export function wordOf(t: ConnectionTrace): 'open' | 'refused' | 'lost' | 'unknown' {
+export function wordOf(t: ConnectionTrace): 'open' | 'refused' | 'lost' | 'unknown' | 'outside' {
   const d: Disposition = t.disposition
   switch (d) {
     case 'delivered':
       return 'open'
     case 'insufficient-info':
-    case 'exits-network':
       return 'unknown'
+    case 'exits-network':
+      return 'outside'
     case 'no-listener':
       return 'refused'
     default:
@@ -19,7 +20,8 @@ export function wordOf(t: ConnectionTrace): 'open' | 'refused' | 'lost' | 'unkno
   }
 }
 
-export type PathJudgement = 'agree' | 'unknown' | 'disagree'
+/** `outside`: the packet leaves what was collected, and netwhy says so. */
+export type PathJudgement = 'agree' | 'unknown' | 'outside' | 'disagree'
 
 /**
  * Agreement: what was met is among the outcomes. `lost` and `refused` are one class here when a rule rejects, because which
@@ -28,5 +30,5 @@ export type PathJudgement = 'agree' | 'unknown' | 'disagree'
 export function judgePath(traces: readonly ConnectionTrace[], met: Met): PathJudgement {
   const words = traces.map(wordOf)
   if (met === 'open' ? words.includes('open') : words.includes('lost') || words.includes('refused')) return 'agree'
-  return words.includes('unknown') ? 'unknown' : 'disagree'
+  return words.includes('unknown') ? 'unknown' : words.includes('outside') ? 'outside' : 'disagree'
 }

@@ -44,15 +44,17 @@ def start(q):
     else:
         s = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMP if family == socket.AF_INET else socket.IPPROTO_ICMPV6)
     s.setblocking(False)
-    try:
-        s.connect((q["dst"], q["port"]))
-    except BlockingIOError:
-        pass
+    # An echo request is sent unconnected, as ping does: a connected socket is routed a second time with its source address.
+    if q["protocol"] != "icmp":
+        try:
+            s.connect((q["dst"], q["port"]))
+        except BlockingIOError:
+            pass
     if q["protocol"] == "udp":
         s.send(DNS)
     elif q["protocol"] == "icmp":
         m = struct.pack(">BBHHH", 8 if family == socket.AF_INET else 128, 0, 0, q["port"], 1)
-        s.send(m[:2] + struct.pack(">H", csum(m)) + m[4:] if family == socket.AF_INET else m)
+        s.sendto(m[:2] + struct.pack(">H", csum(m)) + m[4:] if family == socket.AF_INET else m, (q["dst"], 0))
     return s
 
 

@@ -49,6 +49,7 @@ export async function runPaths(o: PathRunOptions): Promise<number> {
     seed: o.seed,
     rounds: 0,
     agree: 0,
+    outside: 0,
     unknown: 0,
     disagree: 0,
     met: {} as Record<string, number>,

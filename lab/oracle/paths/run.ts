@@ -77,7 +77,7 @@ function packetOf(q: PathQuestion): Packet {
     dport: icmp ? 0 : q.port,
     ...(icmp ? { icmp: { type: 8, code: 0, id: q.port } } : {}),
     tcpFlags: q.protocol === 'tcp' ? 2 : 0,
-    ttl: 64,
+    ttl: 0,
     dscp: 0,
     length: q.protocol === 'tcp' ? 60 : q.protocol === 'udp' ? 67 : 28,
     dontFragment: q.protocol === 'tcp',

@@ -3,7 +3,7 @@ import { formatIp, ipEquals, isMulticast, UNSPECIFIED } from '../../base/ip.ts'
 import { UDP } from '../../base/protocol.ts'
 import type { FdbEntry, Link } from '../../model/network.ts'
 import type { Packet } from '../../model/packet.ts'
-import { factsOf, has, isUp } from '../facts.ts'
+import { defaultTtl, factsOf, has, isUp } from '../facts.ts'
 import type { Flight, Frame, World } from '../flight.ts'
 import { end, note, undecided } from '../flight.ts'
 import { localOut } from '../ip/output.ts'
@@ -95,7 +95,7 @@ export function vxlanTransmit(world: World, flight: Flight, link: Link, frame: F
     sport: OUTER_SOURCE_PORT,
     dport: target.port,
     tcpFlags: 0,
-    ttl: 64,
+    ttl: defaultTtl(flight.netns, target.ip.family),
     dscp: 0,
     length: packet.length + OVERHEAD + (six ? 40 : 20),
     dontFragment: false,

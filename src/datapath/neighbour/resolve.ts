@@ -200,7 +200,8 @@ function ask(domain: Domain, netns: Netns, link: Link, target: Ip, packetSource:
   const unknown: string[] = []
   const mute: Place[] = []
   for (const place of domain.places) {
-    if (place.netns.id === netns.id && (place.link.ifindex === link.ifindex || isAbove(netns, place.link, link))) continue
+    if (place.netns.id === netns.id && (place.link.ifindex === link.ifindex || isAbove(netns, place.link, link)))
+      continue
     if (!mayAnswer(place, target)) {
       mute.push(place)
       continue
