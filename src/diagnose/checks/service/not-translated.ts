@@ -1,5 +1,6 @@
 /** A packet to a Service address that no rule turned towards an endpoint. */
 import { formatIp } from '../../../base/ip.ts'
+import { hasPorts } from '../../../base/protocol.ts'
 import type { Evidence } from '../../../model/evidence.ts'
 import type { Netns } from '../../../model/network.ts'
 import type { Step } from '../../../model/trace.ts'
@@ -91,6 +92,17 @@ export const notTranslated: Check = {
     if (!service) return null
     const name = serviceName(service)
     const where = { object: `Service ${name}` }
+    if (!hasPorts(packet.protocol))
+      return diagnosis(f, 'service-answers-no-ping', {
+        severity: 'info',
+        title: `the address of Service ${name} does not answer ping, and need not`,
+        text: 'A Service address exists in rules for its ports only; no machine has it. That an echo to it stays unanswered says nothing about the Service.',
+        evidence: [serviceProof(service)],
+        where,
+        remedy: {
+          text: `Ask for a port of the Service with --protocol tcp or udp: ${service.ports.map((p) => `${p.port}/${p.protocol.toLowerCase()}`).join(', ')}.`,
+        },
+      })
     if (!front) {
       const ports = service.ports.map((p) => `${p.port}/${p.protocol.toLowerCase()}`).join(', ')
       return diagnosis(f, 'service-port-missing', {
