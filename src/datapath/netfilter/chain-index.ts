@@ -4,7 +4,7 @@
  */
 import type { Ip } from '../../base/ip.ts'
 import type { Match, Rule } from '../../model/ruleset.ts'
-import type { Run, Walk } from './walk.ts'
+import { dportOf, type Run, type Walk } from './walk.ts'
 
 /** Ascending. Most keys have one rule, which then needs no array. */
 type Positions = number | number[]
@@ -151,6 +151,7 @@ function isFull(part: Extract<Match, { kind: 'address' }>): boolean {
 /** Position of the first rule at or after `from` that the packet may match; `end` when there is none. */
 export function nextCandidate(index: ChainIndex, run: Run, walk: Walk, from: number, end: number): number {
   const p = walk.packet
+  const dport = dportOf(walk)
   let best = atLeast(index.rest, from, end)
   if (index.dst.size) best = Math.min(best, atLeast(index.dst.get(ipKey(p.dst)), from, best))
   if (index.src.size) best = Math.min(best, atLeast(index.src.get(ipKey(p.src)), from, best))
@@ -159,7 +160,7 @@ export function nextCandidate(index: ChainIndex, run: Run, walk: Walk, from: num
   if (index.allOut.length)
     best = Math.min(best, atLeast(run.out?.unknown ? index.allOut : index.out.get(run.out?.name ?? ''), from, best))
   if (index.allDport.length)
-    best = Math.min(best, atLeast(p.dport < 0 ? index.allDport : index.dport.get(p.dport), from, best))
+    best = Math.min(best, atLeast(dport < 0 ? index.allDport : index.dport.get(dport), from, best))
   return best
 }
 

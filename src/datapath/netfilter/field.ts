@@ -7,7 +7,7 @@ import { isDstNat, isSrcNat } from '../conntrack/entry.ts'
 import { invert } from '../conntrack/tuple.ts'
 import { BREAK, type Certain, unknown } from './got.ts'
 import type { LinkView } from './types.ts'
-import type { Run, Walk } from './walk.ts'
+import { dportOf, type Run, sportOf, type Walk } from './walk.ts'
 
 /** Numbers below zero in a packet stand for "not told". */
 const told = (n: number, what: string): Certain => (n < 0 ? unknown(`${what} of the packet is not known`) : n)
@@ -36,21 +36,21 @@ export function readField(run: Run, walk: Walk, field: Field): Certain {
     case 'th.dport':
       return transport(walk, 2)
     case 'tcp.sport':
-      return p.protocol === TCP ? told(p.sport, 'source port') : BREAK
+      return p.protocol === TCP ? told(sportOf(walk), 'source port') : BREAK
     case 'tcp.dport':
-      return p.protocol === TCP ? told(p.dport, 'destination port') : BREAK
+      return p.protocol === TCP ? told(dportOf(walk), 'destination port') : BREAK
     case 'udp.sport':
-      return p.protocol === UDP ? told(p.sport, 'source port') : BREAK
+      return p.protocol === UDP ? told(sportOf(walk), 'source port') : BREAK
     case 'udp.dport':
-      return p.protocol === UDP ? told(p.dport, 'destination port') : BREAK
+      return p.protocol === UDP ? told(dportOf(walk), 'destination port') : BREAK
     case 'sctp.sport':
-      return p.protocol === SCTP ? told(p.sport, 'source port') : BREAK
+      return p.protocol === SCTP ? told(sportOf(walk), 'source port') : BREAK
     case 'sctp.dport':
-      return p.protocol === SCTP ? told(p.dport, 'destination port') : BREAK
+      return p.protocol === SCTP ? told(dportOf(walk), 'destination port') : BREAK
     case 'dccp.sport':
-      return p.protocol === 33 ? told(p.sport, 'source port') : BREAK
+      return p.protocol === 33 ? told(sportOf(walk), 'source port') : BREAK
     case 'dccp.dport':
-      return p.protocol === 33 ? told(p.dport, 'destination port') : BREAK
+      return p.protocol === 33 ? told(dportOf(walk), 'destination port') : BREAK
     case 'tcp.flags':
       return p.protocol === TCP ? p.tcpFlags : BREAK
     case 'meta.mark':
@@ -249,7 +249,8 @@ export function translatedTuple(walk: Walk) {
 /** Two bytes of the transport header at `offset` (0 or 2), whatever the protocol. */
 function transport(walk: Walk, offset: 0 | 2): Certain {
   const p = walk.packet
-  if (hasPorts(p.protocol)) return offset === 0 ? told(p.sport, 'source port') : told(p.dport, 'destination port')
+  if (hasPorts(p.protocol))
+    return offset === 0 ? told(sportOf(walk), 'source port') : told(dportOf(walk), 'destination port')
   if (offset === 0 && p.icmp) return p.icmp.type * 256 + p.icmp.code
   return unknown('the packet has no ports')
 }

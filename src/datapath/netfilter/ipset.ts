@@ -2,7 +2,7 @@
 import { compareIp, type Ip, ipEquals } from '../../base/ip.ts'
 import { hasPorts, ICMP, ICMPV6, SCTP, TCP, UDP } from '../../base/protocol.ts'
 import type { IpSet, IpSetEntry, IpSetPart } from '../../model/ruleset.ts'
-import type { Run, Walk } from './walk.ts'
+import { dportOf, type Run, sportOf, type Walk } from './walk.ts'
 
 type Dirs = readonly ('src' | 'dst')[]
 
@@ -132,7 +132,7 @@ function coversPart(run: Run, walk: Walk, set: IpSet, part: IpSetPart, dir: 'src
 function portOf(walk: Walk, dir: 'src' | 'dst'): number {
   const p = walk.packet
   if (hasPorts(p.protocol) && (p.protocol === TCP || p.protocol === UDP || p.protocol === SCTP || p.protocol === 136))
-    return dir === 'src' ? p.sport : p.dport
+    return dir === 'src' ? sportOf(walk) : dportOf(walk)
   if (p.protocol === ICMP || p.protocol === ICMPV6) return p.icmp ? p.icmp.type * 256 + p.icmp.code : -1
   return 0
 }

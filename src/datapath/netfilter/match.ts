@@ -10,7 +10,7 @@ import { type Certain, compareValues, type Got, isIp, isSpecial, valueEquals } f
 import { inIpSet } from './ipset.ts'
 import { recentMatch } from './recent.ts'
 import type { Connection, LinkView } from './types.ts'
-import type { Place, Run, Walk } from './walk.ts'
+import { dportOf, type Place, type Run, sportOf, type Walk } from './walk.ts'
 
 /** Chance that the match holds: 1 yes, 0 no, between by lot, UNDECIDED when it cannot be told (the reason is in `run.why`). */
 export type Chance = number
@@ -132,8 +132,8 @@ function port(run: Run, walk: Walk, match: Extract<Match, { kind: 'port' }>): Ch
   const p = walk.packet
   if (match.protocols === null ? !hasPorts(p.protocol) : !match.protocols.includes(p.protocol)) return 0
   const test = (n: number): boolean | null => (n < 0 ? null : match.ranges.some(([from, to]) => n >= from && n <= to))
-  const src = match.side === 'dst' ? false : test(p.sport)
-  const dst = match.side === 'src' ? false : test(p.dport)
+  const src = match.side === 'dst' ? false : test(sportOf(walk))
+  const dst = match.side === 'src' ? false : test(dportOf(walk))
   if (src === true || dst === true) return yes(!match.negate)
   if (src === null || dst === null) return undecided(run, 'a port of the packet is not known')
   return yes(match.negate)

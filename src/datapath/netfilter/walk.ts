@@ -107,3 +107,7 @@ export function touch(walk: Walk, what: string): void {
   if (walk.memory.touched.has(what)) return
   walk.memory = { ...walk.memory, touched: new Set([...walk.memory.touched, what]) }
 }
+
+/** Source port as rules read it: below 0 when it was not told, or drawn by the kernel and so one of many. */
+export const sportOf = (walk: Walk): number => (walk.memory.drawn.sport ? -1 : walk.packet.sport)
+export const dportOf = (walk: Walk): number => (walk.memory.drawn.dport ? -1 : walk.packet.dport)
