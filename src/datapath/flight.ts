@@ -1,4 +1,4 @@
-import type { Ip } from '../base/ip.ts'
+import { formatIp, type Ip } from '../base/ip.ts'
 import type { ConntrackEntry } from '../model/conntrack.ts'
 import type { Evidence } from '../model/evidence.ts'
 import type { Link, Netns, NetnsId, Network } from '../model/network.ts'
@@ -74,6 +74,8 @@ export interface Flight {
   /** Bridge port it entered this netns by, while br_netfilter remembers. */
   readonly physIn: LinkView | null
   readonly connections: ReadonlyMap<NetnsId, readonly ConntrackEntry[]>
+  /** Neighbour entries that asking made on the way: `NETNS LINK ADDRESS` → MAC. See learn. */
+  readonly learned: ReadonlyMap<string, string>
   readonly unknowns: readonly string[]
   readonly mtu: PathMtu | null
   /** The largest packet the sender makes: MTU of its first route, in bytes. */
@@ -101,6 +103,17 @@ export interface World {
   readonly purpose: Purpose
   /** Snapshot conntrack entries are honoured: the asked 5-tuple is exactly known. */
   readonly exactTuple: boolean
+}
+
+/** A neighbour entry of a netns, by the name `learned` keeps it under. */
+export const neighbourKey = (netns: Netns, link: Link, ip: Ip): string => `${netns.id} ${link.name} ${formatIp(ip)}`
+
+/**
+ * Who answers an ARP request or a neighbour solicitation also notes who asked (`arp_process` calls `neigh_event_ns`, `ndisc_recv_ns`
+ * `__neigh_lookup`): the way back needs no answer of its own, even where arp_ignore would forbid one.
+ */
+export function learn(flight: Flight, taught: { readonly key: string; readonly mac: string } | undefined): Flight {
+  return taught ? { ...flight, learned: new Map(flight.learned).set(taught.key, taught.mac) } : flight
 }
 
 /** Innermost packet: what the user asked about. */

@@ -69,6 +69,7 @@ function flightIn(netns: Netns, packet: Packet, probability: number): Flight {
     untracked: false,
     physIn: null,
     connections: new Map(),
+    learned: new Map(),
     unknowns: [],
     mtu: null,
     sendMtu: null,
@@ -145,6 +146,7 @@ function answered(world: World, question: PacketQuestion, flight: Flight): Conne
   const start: Flight = {
     ...flightIn(flight.netns, answerTo(flight.packet, flight.netns), 1),
     connections: flight.connections,
+    learned: flight.learned,
   }
   const unsure = flight.packet.protocol === UDP ? answersFromElsewhere(flight, start.packet) : null
   if (unsure) {
@@ -218,7 +220,7 @@ function completes(world: World, reply: Flight, request: Flight, asked: Packet, 
     expected: { src: delivered.src, sport: delivered.sport, dst: delivered.dst, dport: delivered.dport },
   }
   const ack: Packet = { ...asked, tcpFlags: TCP_FLAGS.ack, mark: 0 }
-  const start: Flight = { ...flightIn(netns, ack, 1), connections: reply.connections }
+  const start: Flight = { ...flightIn(netns, ack, 1), connections: reply.connections, learned: reply.learned }
   const ends = walk({ ...world, purpose }, [start])
   // An ACK lost by chance is made good by the data that follow it: only one that never gets through counts.
   if (ends.some((e) => e.stage.kind === 'ended' && e.stage.disposition === 'delivered')) return reply

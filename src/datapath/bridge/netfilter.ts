@@ -2,7 +2,7 @@ import { ipEquals } from '../../base/ip.ts'
 import type { Link } from '../../model/network.ts'
 import { has, linkView, sysctlNumber } from '../facts.ts'
 import type { Flight, Frame, World } from '../flight.ts'
-import { end, note, undecided } from '../flight.ts'
+import { end, learn, note, undecided } from '../flight.ts'
 import { confirmConnection, passHook } from '../hook.ts'
 import { forwards, inputQuery, notForwarded } from '../ip/input.ts'
 import { endUnrouted } from '../ip/refused.ts'
@@ -95,7 +95,7 @@ function toNeighbour(
   switch (resolved.kind) {
     case 'mac':
       return {
-        flight: note(flight, 'neighbour', `stays on ${bridge.name}: ${resolved.text}`, {
+        flight: note(learn(flight, resolved.taught), 'neighbour', `stays on ${bridge.name}: ${resolved.text}`, {
           ...detail,
           ...(resolved.cause ? { cause: resolved.cause } : {}),
         }),

@@ -2,7 +2,7 @@ import { formatIp } from '../../base/ip.ts'
 import type { Link } from '../../model/network.ts'
 import { isUp, lacksCarrier, linkView } from '../facts.ts'
 import type { Flight, World } from '../flight.ts'
-import { end, note, undecided } from '../flight.ts'
+import { end, learn, note, undecided } from '../flight.ts'
 import { confirmConnection, passHook } from '../hook.ts'
 import { resolveNeighbour } from '../neighbour/resolve.ts'
 import type { Path } from '../routing/lookup.ts'
@@ -71,7 +71,7 @@ function toNeighbour(world: World, flight: Flight, path: Path): Flight {
     case 'none-needed':
       return { ...flight, stage: { kind: 'transmit', link, frame: { src: '', dst: '' }, nexthop } }
     case 'mac': {
-      const noted = note(flight, 'neighbour', resolved.text, {
+      const noted = note(learn(flight, resolved.taught), 'neighbour', resolved.text, {
         ...detail,
         ...(resolved.cause ? { cause: resolved.cause } : {}),
       })

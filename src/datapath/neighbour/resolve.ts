@@ -5,6 +5,7 @@ import type { Link, Netns, Network } from '../../model/network.ts'
 import type { DropCause } from '../../model/trace.ts'
 import { confMax, has, linksWithAddress, neighbourOf, netnsName } from '../facts.ts'
 import type { Flight, World } from '../flight.ts'
+import { neighbourKey } from '../flight.ts'
 import type { Place } from '../link/relations.ts'
 import { masterOf, portsOf, uppersOf } from '../link/relations.ts'
 import { hasCustomLocalRoutes, isLocalAddress } from '../routing/rpfilter.ts'
@@ -25,6 +26,8 @@ export type Resolution =
       readonly evidence: readonly Evidence[]
       /** The entry is wrong, and where the frame goes shows it. */
       readonly cause?: DropCause
+      /** What asking for it made the one who answered note down. */
+      readonly taught?: { readonly key: string; readonly mac: string }
     }
   /** Some machine that was not collected takes it, as far as can be seen. */
   | { readonly kind: 'outside'; readonly text: string; readonly evidence: readonly Evidence[] }
@@ -70,14 +73,21 @@ export function resolveNeighbour(world: World, flight: Flight, link: Link, nexth
   }
   if (link.flags.has('NOARP'))
     return { kind: 'mac', mac: link.mac, text: `${link.name} does not use ARP`, evidence: [link.evidence] }
+  const noted = flight.learned.get(neighbourKey(netns, link, nexthop))
+  if (noted !== undefined)
+    return { kind: 'mac', mac: noted, text: `${name} is at ${noted}, as its own request said`, evidence }
   if (macs.length === 1) {
     const owner = answers.replies[0]!
+    const asker = isLocalAddress(netns, flight.packet.src)
+      ? flight.packet.src
+      : askingAddress(netns, link, nexthop, nexthop)
     const how = owner.kind === 'proxy' ? 'answers for it (proxy)' : 'has it'
     return {
       kind: 'mac',
       mac: macs[0]!,
       text: `${name} is at ${macs[0]}: ${netnsName(owner.place.netns)} ${how} on ${owner.place.link.name}`,
       evidence,
+      ...(asker ? { taught: { key: neighbourKey(owner.place.netns, owner.place.link, asker), mac: link.mac } } : {}),
     }
   }
   if (macs.length > 1) {
