@@ -58,5 +58,13 @@ try {
 }
 writeFileSync(join(root, draft, '.built'), '')
 utimesSync(join(root, draft, '.built'), began, began)
-rmSync(join(root, 'dist'), { recursive: true, force: true })
-renameSync(join(root, draft), join(root, 'dist'))
+// Two builds may end together: the later one takes the place.
+for (let tries = 0; ; tries++) {
+  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  try {
+    renameSync(join(root, draft), join(root, 'dist'))
+    break
+  } catch (e) {
+    if (e.code !== 'ENOTEMPTY' || tries === 20) throw e
+  }
+}
