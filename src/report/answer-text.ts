@@ -4,6 +4,7 @@
  */
 import type { Answer, AnswerProbe, Finding } from '../model/finding.ts'
 import type { ConnectionTrace } from '../model/trace.ts'
+import { briefEvidence } from './brief.ts'
 import { clean, cleanBlock } from './clean.ts'
 import { packetText, placeText } from './packet-text.ts'
 import { branchLines, withoutCounters } from './path-text.ts'
@@ -55,7 +56,9 @@ function findingLines(f: Finding, s: Style, width: number, wide: boolean): strin
   for (const [i, e] of shown.entries()) {
     const at = `${clean(e.artefact)}${e.line === undefined ? '' : `:${e.line}`}`
     lines.push(`${i === 0 ? 'Proof  ' : '       '}${s.dim(at)}`)
-    lines.push(...wrap(clean(withoutCounters(e.text)), width, '         ', '           '))
+    lines.push(
+      ...wrap(clean(wide ? e.text : briefEvidence(withoutCounters(e.text))), width, '         ', '           '),
+    )
   }
   if (f.evidence.length > shown.length)
     lines.push(s.dim(`       ${f.evidence.length - shown.length} more with -o wide`))
