@@ -1,7 +1,8 @@
 import type { Ip } from '../../base/ip.ts'
 import { formatIp, ipEquals, isMulticast, UNSPECIFIED } from '../../base/ip.ts'
 import { UDP } from '../../base/protocol.ts'
-import type { FdbEntry, Link } from '../../model/network.ts'
+import type { Evidence } from '../../model/evidence.ts'
+import type { FdbEntry, Link, Netns } from '../../model/network.ts'
 import type { Packet } from '../../model/packet.ts'
 import { defaultTtl, factsOf, has, isUp } from '../facts.ts'
 import type { Flight, Frame, World } from '../flight.ts'
@@ -75,7 +76,7 @@ export function vxlanTransmit(world: World, flight: Flight, link: Link, frame: F
       end(flight, 'neighbour-unreachable', 'encap', `the FDB of ${link.name} has no entry for ${frame.dst}: dropped`, {
         link: link.name,
         cause: 'fdb-missing',
-        evidence: [link.evidence],
+        evidence: [noEntry(flight.netns, link, frame.dst), link.evidence],
       }),
     ]
   if (target === 'flood')
@@ -221,4 +222,10 @@ export function vxlanReceive(flight: Flight): Flight[] {
       stage: { kind: 'receive', link: device, frame: layer.innerFrame, host: false, prerouted: false },
     },
   ]
+}
+
+/** The forwarding table as proof of what is not in it. */
+function noEntry(netns: Netns, link: Link, mac: string): Evidence {
+  const artefact = netns.fdb[0]?.evidence.artefact ?? link.evidence.artefact.replace(/[^/]*$/, 'bridge-fdb.json')
+  return { artefact, text: `no entry for ${mac} on ${link.name}` }
 }
