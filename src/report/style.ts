@@ -23,14 +23,19 @@ export function wrap(text: string, width: number, first: string, hang: string): 
   const lines: string[] = []
   let line = first
   let empty = true
+  let column = stringWidth(line)
+  const hanging = stringWidth(hang)
   for (const word of text.split(/ +/)) {
     if (word === '') continue
-    if (!empty && stringWidth(line) + 1 + stringWidth(word) > width) {
+    const columns = stringWidth(word)
+    if (!empty && column + 1 + columns > width) {
       lines.push(line)
       line = hang
+      column = hanging
       empty = true
     }
     line = empty ? line + word : `${line} ${word}`
+    column += empty ? columns : columns + 1
     empty = false
   }
   lines.push(line.trimEnd())
