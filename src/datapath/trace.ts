@@ -1,7 +1,7 @@
 import type { Ip } from '../base/ip.ts'
 import { formatIp, ipEquals, isUnspecified } from '../base/ip.ts'
 import { hasPorts, ICMP, ICMPV6, TCP, UDP } from '../base/protocol.ts'
-import type { Netns, NetnsId, Network } from '../model/network.ts'
+import { type Netns, type NetnsId, type Network, unknownNetns } from '../model/network.ts'
 import type { Packet } from '../model/packet.ts'
 import { TCP_FLAGS } from '../model/packet.ts'
 import type { ConnectionTrace, Disposition, PacketTrace, Step } from '../model/trace.ts'
@@ -80,25 +80,7 @@ function flightIn(netns: Netns, packet: Packet, probability: number): Flight {
 }
 
 /** The netns to hang a step on when the one asked for was not collected. */
-const NOWHERE = (id: string): Netns => ({
-  id,
-  node: '',
-  kind: 'other',
-  links: [],
-  routes: [],
-  routingRules: [],
-  neighbours: [],
-  fdb: [],
-  rulesets: [],
-  ipsets: new Map(),
-  ipvs: [],
-  conntrack: [],
-  sysctls: new Map(),
-  sockets: [],
-  qdiscs: [],
-  counters: new Map(),
-  known: new Set(),
-})
+const NOWHERE = (id: string): Netns => unknownNetns(id, '')
 
 function request(world: World, question: PacketQuestion): Flight[] {
   const packet = completed(question.packet)

@@ -75,6 +75,29 @@ export interface Netns {
   readonly known: ReadonlySet<NetnsArtefact>
 }
 
+/** A netns of which nothing is known: what a question about an uncollected one, or a machine outside, starts from. */
+export function unknownNetns(id: NetnsId, node: string): Netns {
+  return {
+    id,
+    node,
+    kind: 'other',
+    links: [],
+    routes: [],
+    routingRules: [],
+    neighbours: [],
+    fdb: [],
+    rulesets: [],
+    ipsets: new Map(),
+    ipvs: [],
+    conntrack: [],
+    sysctls: new Map(),
+    sockets: [],
+    qdiscs: [],
+    counters: new Map(),
+    known: new Set(),
+  }
+}
+
 export interface Sysctl {
   readonly value: string
   readonly evidence: Evidence

@@ -408,7 +408,7 @@ export type RejectWith =
 
 export type Statement =
   | { readonly kind: 'verdict'; readonly verdict: Verdict }
-  /** Verdict map: the verdict stored under the key; an absent key continues with the next part. */
+  /** Verdict map: the verdict stored under the key; an absent key ends the rule (`nft_lookup_eval`: NFT_BREAK). */
   | { readonly kind: 'vmap'; readonly key: Expr; readonly map: SetRef }
   | { readonly kind: 'reject'; readonly with: RejectWith }
   /** Destination or source translation. Null: that part is left as it is. Ranges branch (address) or are free (port). */

@@ -1,5 +1,6 @@
 /** Random worlds: what the kernel did against what the trace says. */
 import { spawnSync } from 'node:child_process'
+import { random } from '../../lab/oracle/random.ts'
 import { formatIp, parseIp, UNSPECIFIED } from '../../src/base/ip.ts'
 import { protocolNumber } from '../../src/base/protocol.ts'
 import { traceConnection } from '../../src/datapath/trace.ts'
@@ -26,17 +27,6 @@ export interface Round {
   readonly mutations: readonly string[]
   readonly judged: readonly Judged[]
   readonly error?: string
-}
-
-/** Mulberry32: a small seeded generator. */
-function random(seed: number): () => number {
-  let s = seed >>> 0
-  return () => {
-    s = (s + 0x6d2b79f5) >>> 0
-    let t = Math.imul(s ^ (s >>> 15), 1 | s)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
 }
 
 export function playCase(
@@ -109,7 +99,7 @@ export function judge(traces: readonly ConnectionTrace[], met: Met): Judged['ver
 }
 
 export function round(seed: number): Round {
-  const rand = random(seed)
+  const rand = random(seed).next
   const count = 1 + Math.floor(rand() * 4)
   const mutations = Array.from({ length: count }, () => mutation(rand))
   const questions = Array.from({ length: 10 }, () => question(rand))

@@ -5,7 +5,15 @@
  */
 import { type Ip, ipEquals, networkOf, prefixContains } from '../../base/ip.ts'
 import { traceConnection } from '../../datapath/trace.ts'
-import type { Link, LinkAddress, Netns, NetnsArtefact, Network, Route } from '../../model/network.ts'
+import {
+  type Link,
+  type LinkAddress,
+  type Netns,
+  type NetnsArtefact,
+  type Network,
+  type Route,
+  unknownNetns,
+} from '../../model/network.ts'
 import type { Packet } from '../../model/packet.ts'
 import type { ConnectionTrace } from '../../model/trace.ts'
 
@@ -81,25 +89,13 @@ function machine(ip: Ip, gateway: LinkAddress, dst: Ip): Netns {
     evidence: EVIDENCE,
   }
   return {
-    id: 'outside/host',
-    node: 'outside',
-    kind: 'other',
+    ...unknownNetns('outside/host', 'outside'),
     links: [link],
     routes,
     routingRules: [
       { family: ip.family, priority: 0, negate: false, action: { kind: 'table', table: 255 }, evidence: EVIDENCE },
       { family: ip.family, priority: 32766, negate: false, action: { kind: 'table', table: 254 }, evidence: EVIDENCE },
     ],
-    neighbours: [],
-    fdb: [],
-    rulesets: [],
-    ipsets: new Map(),
-    ipvs: [],
-    conntrack: [],
-    sysctls: new Map(),
-    sockets: [],
-    qdiscs: [],
-    counters: new Map(),
     known: new Set(KNOWN),
   }
 }
