@@ -5,6 +5,7 @@ import { nodeRules } from './build.ts'
 import { LabError } from './errors.ts'
 import { writeInventory } from './inventory.ts'
 import { describe, type KubeJson, kindOf, nameOf, namespaceOf, ofKind } from './kubejson.ts'
+import { claimNetns, disclaimNetns } from './ownership.ts'
 import { type LabPlace, NODES, nodeNetns } from './plan.ts'
 import { type PodPlan, plugScript, podPlan, removeResolvConf, resolvConfOf, writeResolvConf } from './pods.ts'
 import { kill, pidsInside } from './processes.ts'
@@ -90,6 +91,7 @@ export async function sync(place: LabPlace, state: LabState, objects: readonly K
   for (const { plan } of before) if (!has(after, plan)) await removePod(place, plan)
   for (const { pod, plan } of after) {
     if (has(before, plan)) continue
+    claimNetns(place, [plan.netns])
     await run(['ip', 'netns', 'add', plan.netns])
     writeResolvConf(plan.netns, resolvConfOf(pod, options))
     await script(nodeNetns(place, plan.node.name), plugScript(plan, options))
@@ -113,4 +115,5 @@ async function removePod(place: LabPlace, plan: PodPlan): Promise<void> {
   kill(pidsInside([plan.netns]))
   await run(['ip', 'netns', 'del', plan.netns])
   removeResolvConf(plan.netns)
+  disclaimNetns(place, plan.netns)
 }

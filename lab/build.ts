@@ -2,9 +2,11 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { decodeObjects } from '../src/kubeobj/decode.ts'
+import { coverNames } from './cover.ts'
 import { LabError } from './errors.ts'
 import { writeInventory } from './inventory.ts'
 import { type KubeJson, ofKind } from './kubejson.ts'
+import { claimNetns } from './ownership.ts'
 import { families, type LabOptions, type LabPlace, NODES, type NodePlan, nodeNetns } from './plan.ts'
 import { machineResolvConf, type PodPlan, plugScript, podPlan, resolvConfOf, writeResolvConf } from './pods.ts'
 import { compilePolicies } from './policy/compile.ts'
@@ -97,6 +99,8 @@ ${fabricBatch(place)}END
  * its arguments: should this process be killed now, it would run on.
  */
 async function addNetns(place: LabPlace, names: readonly string[], signal?: AbortSignal): Promise<void> {
+  await coverNames(place)
+  claimNetns(place, names)
   const batch = join(place.dir, 'work', 'netns.batch')
   mkdirSync(dirname(batch), { recursive: true })
   writeFileSync(batch, names.map((n) => `netns add ${n}\n`).join(''))

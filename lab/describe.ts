@@ -1,7 +1,7 @@
 /** What is up, for `netwhy lab list`. */
 import { type KubeJson, labelsOf, listAt, nameOf, namespaceOf, ofKind, stringsAt, textAt } from './kubejson.ts'
+import { labNetns } from './ownership.ts'
 import { type LabOptions, type LabPlace, podNetns } from './plan.ts'
-import { labNetns } from './processes.ts'
 import { readObjects, readState } from './state.ts'
 
 export interface LabDescription {

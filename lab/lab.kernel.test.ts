@@ -1,6 +1,6 @@
 /** The lab on the real kernel: every topology connects, policies are enforced, nothing is ever left behind. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { applyObjects, deleteObject } from './apply.ts'
@@ -8,8 +8,9 @@ import { execIn } from './exec.ts'
 import { isMap } from './kubejson.ts'
 import { down, up } from './lifecycle.ts'
 import { parseManifests } from './manifests.ts'
+import { labNetns } from './ownership.ts'
 import { DEFAULT_OPTIONS, type LabOptions } from './plan.ts'
-import { labNetns, labPids } from './processes.ts'
+import { labPids } from './processes.ts'
 import { readObjects, readState, withLock } from './state.ts'
 import { makeTrial, type Trial } from './trial.ts'
 
@@ -20,7 +21,9 @@ beforeAll(async () => {
 afterAll(() => lab?.end())
 
 function expectNothingLeft(): void {
-  expect(labNetns(lab.place)).toEqual([])
+  expect(
+    existsSync('/run/netns') ? readdirSync('/run/netns').filter((n) => n.startsWith(lab.place.prefix)) : [],
+  ).toEqual([])
   expect(labPids(lab.place)).toEqual([])
   expect(existsSync(lab.place.dir)).toBe(false)
   const etc = existsSync('/etc/netns') ? readdirSync('/etc/netns') : []
@@ -220,27 +223,78 @@ test('an interrupt half way leaves nothing', async () => {
   expectNothingLeft()
 })
 
-test.each([1, 6, 13])('killed with %i namespaces made: down clears it all, and up works', async (netns) => {
-  // The command itself, as another process, so that it can be killed.
-  const command = join(lab.program, '..', 'up.mjs')
-  if (!existsSync(command)) {
-    mkdirSync(join(lab.program, '..'), { recursive: true })
-    const { build } = await import('esbuild')
-    await build({
-      stdin: {
-        contents:
-          "import { up } from './lab/lifecycle.ts'\nimport { DEFAULT_OPTIONS } from './lab/plan.ts'\nawait up(JSON.parse(process.argv[2]), DEFAULT_OPTIONS)",
-        resolveDir: process.cwd(),
-        loader: 'ts',
-      },
-      outfile: command,
-      bundle: true,
-      format: 'esm',
-      platform: 'node',
-      banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
-    })
+/** The commands as a program of their own, so that they can be killed, or run in another mount namespace. */
+async function program(): Promise<string> {
+  const file = join(lab.program, '..', 'lifecycle.mjs')
+  if (existsSync(file)) return file
+  const { build } = await import('esbuild')
+  await build({
+    stdin: {
+      contents: `import { down, up } from './lab/lifecycle.ts'
+import { DEFAULT_OPTIONS } from './lab/plan.ts'
+const place = JSON.parse(process.argv[3])
+await (process.argv[2] === 'up' ? up(place, DEFAULT_OPTIONS) : down(place))`,
+      resolveDir: process.cwd(),
+      loader: 'ts',
+    },
+    outfile: file,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    banner: { js: "import { createRequire as __cr } from 'node:module'; const require = __cr(import.meta.url);" },
+  })
+  return file
+}
+
+test("a lab whose prefix begins with this one's is another lab", async () => {
+  const other = { prefix: `${lab.place.prefix}b-`, dir: `${lab.place.dir}-b` }
+  await lab.up()
+  await up(other, DEFAULT_OPTIONS)
+  expect(await up({ ...other, dir: `${lab.place.dir}-c` }, DEFAULT_OPTIONS).catch((e: Error) => e.message)).toMatch(
+    /exists already and is not on the list of this lab/,
+  )
+  await lab.down()
+  expect(labNetns(lab.place)).toEqual([])
+  expect(labNetns(other).length).toBe(13)
+  expect(labPids(other).length).toBeGreaterThan(5)
+  await down(other)
+  expectNothingLeft()
+})
+
+test('labs of one prefix in private mount namespaces do not meet', async () => {
+  const file = await program()
+  const session = (name: string) => {
+    const place = JSON.stringify({ prefix: lab.place.prefix, dir: `${lab.place.dir}-${name}` })
+    const ask = `ip netns exec ${lab.place.prefix}tools-client`
+    const probe = `${process.execPath} ${lab.program} probe tcp web.shop 80 3000 /`
+    const node = `${process.execPath} ${file}`
+    // The sessions wait for each other, so that one is up while the other goes.
+    const turn =
+      name === 'a' ? 'echo up; read line' : `echo up; read line; ${ask} ${probe}; cat /etc/netns/*/resolv.conf | wc -l`
+    return `set -e; ${node} up '${place}'; ${ask} ${probe}; ${turn}; ${node} down '${place}'; grep -c netwhy-lab: /proc/self/mountinfo || true`
   }
-  const child = spawn(process.execPath, [command, JSON.stringify(lab.place)], { stdio: 'ignore' })
+  const start = (name: string) => {
+    const child = spawn('unshare', ['-m', '-n', 'sh', '-c', session(name)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const said = { text: '' }
+    child.stdout.on('data', (d: Buffer) => {
+      said.text += d
+    })
+    return { child, said, ended: new Promise((resolve) => child.on('exit', resolve)) }
+  }
+  const [a, b] = [start('a'), start('b')]
+  for (const x of [a, b]) await expect.poll(() => x.said.text, { timeout: 20_000 }).toMatch(/"open".*\nup\n/s)
+  a.child.stdin.end('go\n')
+  expect(await a.ended).toBe(0)
+  b.child.stdin.end('go\n')
+  expect(await b.ended).toBe(0)
+  expect(a.said.text.trim()).toMatch(/\n0$/)
+  expect(b.said.text.trim()).toMatch(/up\n.*"open".*\n24\n0$/s)
+  expectNothingLeft()
+})
+
+test.each([1, 6, 13])('killed with %i namespaces made: down clears it all, and up works', async (netns) => {
+  const command = await program()
+  const child = spawn(process.execPath, [command, 'up', JSON.stringify(lab.place)], { stdio: 'ignore' })
   const ended = new Promise((resolve) => child.on('exit', resolve))
   await expect.poll(() => labNetns(lab.place).length, { interval: 1, timeout: 10_000 }).toBeGreaterThanOrEqual(netns)
   if (netns === 13)

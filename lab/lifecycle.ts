@@ -2,24 +2,26 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { build, checkMachine } from './build.ts'
 import { startObjects } from './content.ts'
+import { isMounted, removeNames, uncoverNames } from './cover.ts'
 import { LabError } from './errors.ts'
 import type { KubeJson } from './kubejson.ts'
+import { labNetns, listedNetns, NETNS, NETNS_ETC } from './ownership.ts'
 import type { LabOptions, LabPlace } from './plan.ts'
 import { removeResolvConf } from './pods.ts'
-import { kill, labNetns, labPids } from './processes.ts'
+import { kill, labPids } from './processes.ts'
 import { run } from './run.ts'
 import { type LabState, readObjects, readState, withLock, writeState } from './state.ts'
 
 /** Everything the lab keeps in its folder; a folder that holds anything else is not the lab's to clear. */
-const OWN = /^(state\.json|objects\.json|objects-before-faults\.json|inventory\.yaml|servers|log|work)(\.\d+\.new)?$/
+const OWN =
+  /^(state\.json|objects\.json|objects-before-faults\.json|netns|inventory\.yaml|servers|log|work)(\.\d+\.new)?$/
 
-/** Removes every process, namespace and file of the lab at `place`: all that carries its prefix or its folder. */
+/** Removes every process, namespace and file of the lab at `place`: all that is on its list or in its folder. */
 export async function teardown(place: LabPlace): Promise<boolean> {
   const foreign = existsSync(place.dir) ? readdirSync(place.dir).filter((n) => !OWN.test(n)) : []
   if (foreign.length > 0)
     throw new LabError(4, `${place.dir} is no lab's folder: it holds ${foreign.slice(0, 3).join(', ')}`)
-  const netns = labNetns(place)
-  const found = netns.length > 0 || existsSync(place.dir)
+  const found = existsSync(place.dir)
   const madeMount = stateOrNull(place)?.madeMount === true
   // A killed process that was starting another leaves that one behind, so look until nobody is left.
   for (let pids = labPids(place), rounds = 0; pids.length > 0; pids = labPids(place)) {
@@ -30,12 +32,14 @@ export async function teardown(place: LabPlace): Promise<boolean> {
   const remove = labNetns(place)
   if (remove.length > 0)
     await run(['ip', '-force', '-batch', '-'], { input: remove.map((n) => `netns del ${n}\n`).join(''), mayFail: true })
-  for (const name of new Set([...remove, ...resolvConfNames(place)])) removeResolvConf(name)
+  for (const name of listedNetns(place)) removeResolvConf(name)
   const left = labNetns(place)
   if (left.length > 0) throw new LabError(4, `network namespaces ${left.join(', ')} could not be deleted`)
-  if (madeMount && readdirSync('/run/netns').length === 0) {
-    await run(['umount', '/run/netns'], { mayFail: true })
-    await run(['rmdir', '/run/netns'], { mayFail: true })
+  if (!(await uncoverNames(place)) && found) {
+    if (madeMount && isMounted(NETNS) && readdirSync(NETNS).length === 0)
+      await run(['umount', NETNS], { mayFail: true })
+    if (madeMount && !isMounted(NETNS)) removeNames(NETNS)
+    removeNames(NETNS_ETC)
   }
   rmSync(place.dir, { recursive: true, force: true })
   return found
@@ -47,17 +51,6 @@ function stateOrNull(place: LabPlace): LabState | null {
   } catch {
     return null
   }
-}
-
-/** Whether `ip netns add` has made its mount point already (ip-netns(8): a shared bind mount of /run/netns). */
-function netnsMounted(): boolean {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .some((l) => l.split(' ')[4] === '/run/netns')
-}
-
-function resolvConfNames(place: LabPlace): string[] {
-  return existsSync('/etc/netns') ? readdirSync('/etc/netns').filter((n) => n.startsWith(place.prefix)) : []
 }
 
 /** Makes the lab anew with these objects; nothing stays when that fails or `signal` aborts it. */
@@ -75,7 +68,7 @@ async function raise(
     prefix: place.prefix,
     options,
     startedAt: new Date().toISOString(),
-    madeMount: before?.madeMount === true || !netnsMounted(),
+    madeMount: before?.madeMount === true || !isMounted(NETNS),
     faults: [],
     chains: {},
   } as const

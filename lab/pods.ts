@@ -1,9 +1,10 @@
 /** A pod's namespace and plumbing, as kubelet and the CNI plugin would make them. */
-import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { LabError } from './errors.ts'
 import { type KubeJson, listAt, nameOf, namespaceOf, textAt } from './kubejson.ts'
+import { NETNS_ETC } from './ownership.ts'
 import {
   DNS_SERVICE,
   families,
@@ -75,8 +76,6 @@ END
 `
 }
 
-const NETNS_ETC = '/etc/netns'
-
 /** Gives a namespace its own /etc/resolv.conf (ip-netns(8)). */
 export function writeResolvConf(netns: string, text: string): void {
   mkdirSync(join(NETNS_ETC, netns), { recursive: true })
@@ -85,12 +84,6 @@ export function writeResolvConf(netns: string, text: string): void {
 
 export function removeResolvConf(netns: string): void {
   rmSync(join(NETNS_ETC, netns), { recursive: true, force: true })
-  try {
-    // The folder itself goes with its last entry; ip-netns(8) does not need it.
-    rmdirSync(NETNS_ETC)
-  } catch (e) {
-    if (!['ENOTEMPTY', 'ENOENT', 'EEXIST'].includes((e as NodeJS.ErrnoException).code ?? '')) throw e
-  }
 }
 
 /** What kubelet writes into the pod for its dnsPolicy. */

@@ -1,18 +1,9 @@
 /** Which processes are the lab's, told by what the kernel says of them, never by a remembered number alone. */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { labNetns, listedNetns, netnsInode } from './ownership.ts'
 import type { LabPlace } from './plan.ts'
-
-const NETNS = '/run/netns'
-
-/** Names of the existing namespaces that carry the lab's prefix. */
-export function labNetns(place: LabPlace): string[] {
-  try {
-    return readdirSync(NETNS).filter((n) => n.startsWith(place.prefix))
-  } catch {
-    return []
-  }
-}
+import { readlinkOrNull } from './state.ts'
 
 /** This process and those above it: a lab command run inside the lab must not end itself. */
 function ownLine(): Set<number> {
@@ -46,14 +37,7 @@ function arguments_(pid: number): string[] {
 
 /** Processes inside one of the given namespaces, by the identity of the namespace (namespaces(7)). */
 export function pidsInside(netns: readonly string[]): number[] {
-  const inodes = new Set<number>()
-  for (const name of netns) {
-    try {
-      inodes.add(statSync(join(NETNS, name)).ino)
-    } catch {
-      // Gone meanwhile: nobody is inside.
-    }
-  }
+  const inodes = new Set(netns.map(netnsInode))
   return allPids().filter((pid) => {
     try {
       return inodes.has(statSync(`/proc/${pid}/ns/net`).ino)
@@ -63,20 +47,33 @@ export function pidsInside(netns: readonly string[]): number[] {
   })
 }
 
+/** An argument every server of a lab has: a pager that shows its spec file is not the server. */
+export const SERVER_MARK = '--max-old-space-size=64'
+
 /** The servers started from a spec file of this lab, or about to be: `ip netns exec … lab-server.js DIR/servers/NAME.json`. */
 export function serverPids(place: LabPlace, name?: string): number[] {
-  const wanted = join(place.dir, 'servers', name === undefined ? '' : `${name}.json`)
-  return allPids().filter((pid) =>
-    arguments_(pid).some((a) => (name === undefined ? a.startsWith(wanted) : a === wanted)),
-  )
+  const folder = `${join(place.dir, 'servers')}/`
+  return allPids().filter((pid) => {
+    const all = arguments_(pid)
+    return (
+      all.includes(SERVER_MARK) &&
+      all.some((a) => (name === undefined ? a.startsWith(folder) : a === `${folder}${name}.json`))
+    )
+  })
 }
 
 /** Programs a lab command started that are not in a namespace yet: they say by their arguments whose they are. */
 function helperPids(place: LabPlace): number[] {
-  const work = join(place.dir, 'work', '')
+  const work = `${join(place.dir, 'work')}/`
+  const names = new Set(listedNetns(place))
+  const mounts = readlinkOrNull('/proc/self/ns/mnt')
   return allPids().filter((pid) => {
     const [program, a, b, netns] = arguments_(pid)
-    return (program === 'ip' && a === 'netns' && b === 'exec' && netns?.startsWith(place.prefix)) || b?.startsWith(work)
+    if (program !== 'ip') return false
+    if (a === '-batch') return b?.startsWith(work) === true
+    // The same name in another mount namespace is another lab's.
+    const exec = a === 'netns' && b === 'exec' && netns !== undefined && names.has(netns)
+    return exec && readlinkOrNull(`/proc/${pid}/ns/mnt`) === mounts
   })
 }
 

@@ -16,7 +16,7 @@ import {
   podNetns,
   UPSTREAM_DNS,
 } from './plan.ts'
-import { kill, serverPids } from './processes.ts'
+import { kill, SERVER_MARK, serverPids } from './processes.ts'
 import type { Listen, ServerSpec } from './server/spec.ts'
 import { objectsPath } from './state.ts'
 
@@ -89,14 +89,10 @@ export function startServer(place: LabPlace, server: Server, program: string): P
   mkdirSync(dirname(log), { recursive: true })
   writeFileSync(spec, `${JSON.stringify(server.spec)}\n`)
   const sink = openSync(log, 'w')
-  const child = spawn(
-    'ip',
-    ['netns', 'exec', server.netns, process.execPath, '--max-old-space-size=64', program, spec],
-    {
-      stdio: ['ignore', sink, sink, 'pipe'],
-      detached: true,
-    },
-  )
+  const child = spawn('ip', ['netns', 'exec', server.netns, process.execPath, SERVER_MARK, program, spec], {
+    stdio: ['ignore', sink, sink, 'pipe'],
+    detached: true,
+  })
   closeSync(sink)
   const ready = child.stdio[3] as NodeJS.ReadableStream
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
 /** What the lab remembers between commands: files in its state folder, written whole or not at all. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -29,6 +29,15 @@ export function requireRoot(): void {
 
 const STATE = 'state.json'
 const OBJECTS = 'objects.json'
+
+/** Where a symbolic link of /proc points; null when the process has gone. */
+export function readlinkOrNull(path: string): string | null {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return null
+  }
+}
 
 export function writeWhole(path: string, text: string): void {
   const draft = `${path}.${process.pid}.new`
