@@ -44,6 +44,12 @@ function ports(rand: Random, port: number): string {
   ])
 }
 
+/** Not `! --dport 0:`: it never matches, and iptables-legacy-save prints it as nothing (docs/lab-notes/legacy-save-loses-not-any.md). */
+function portOption(rand: Random, name: string, port: number): string {
+  const text = `${name} ${ports(rand, port)}`
+  return text.endsWith(' 0:') ? text : rand.chance(0.2) ? `! ${text}` : text
+}
+
 /** `-p` and what needs it; the group is one piece because its parts cannot stand alone. */
 function protocolMatch(rand: Random, probe: Probe, family: 4 | 6): string {
   const protocol = rand.chance(0.75) ? probe.protocol : rand.pick([TCP, UDP, SCTP, family === 4 ? ICMP : ICMPV6])
@@ -63,8 +69,8 @@ function protocolMatch(rand: Random, probe: Probe, family: 4 | 6): string {
       )
     } else {
       out.push(`-m ${name}`)
-      if (rand.chance(0.8)) out.push(negate(`--dport ${ports(rand, probe.dport)}`))
-      if (rand.chance(0.25)) out.push(negate(`--sport ${ports(rand, probe.sport)}`))
+      if (rand.chance(0.8)) out.push(portOption(rand, '--dport', probe.dport))
+      if (rand.chance(0.25)) out.push(portOption(rand, '--sport', probe.sport))
       if (protocol === TCP && rand.chance(0.3))
         out.push(
           rand.pick([
