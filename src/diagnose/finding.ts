@@ -2,6 +2,7 @@ import type { Evidence } from '../model/evidence.ts'
 import type { Finding, Remedy, Severity } from '../model/finding.ts'
 import type { Network } from '../model/network.ts'
 import type { Step } from '../model/trace.ts'
+import type { Code } from './codes.ts'
 import type { Diagnosis, Failure } from './inquiry.ts'
 
 /** Evidence is a proof, not an archive: more lines than this say no more. */
@@ -23,7 +24,7 @@ export function localName(netnsId: string, node: string): string {
 }
 
 /** A diagnosis of `failure`, placed where the packet died unless `words.where` says otherwise. */
-export function diagnosis(failure: Failure, code: string, words: Words): Diagnosis {
+export function diagnosis(failure: Failure, code: Code, words: Words): Diagnosis {
   const { hop, step } = failure
   const evidence = dedupe([...decisive(step), ...(words.evidence ?? []).filter((e) => e !== undefined)])
   const finding: Finding = {

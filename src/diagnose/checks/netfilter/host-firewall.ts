@@ -1,7 +1,9 @@
 import { formatIp } from '../../../base/ip.ts'
+import type { Code } from '../../codes.ts'
 import { decisive, diagnosis } from '../../finding.ts'
 import type { Check } from '../../inquiry.ts'
 import { withChainPolicy } from '../../remedy/edit.ts'
+import { serviceOfAddress } from '../../view/owner.ts'
 import { ruleOwnerText } from '../../view/rule-owner.ts'
 import { directionWord, packetWords, placeOf } from '../../view/words.ts'
 import { apiServerEndpoints } from '../service/api-server.ts'
@@ -62,6 +64,8 @@ export const hostFirewall: Check = {
   explain(f, q) {
     if (!byNetfilter(f) || f.cause === 'chain-policy-drop' || onOuterPacket(f)) return null
     const owner = ownerOfRule(f)
+    // kube-proxy turns away what it has no rule for (chain cluster-ips-check in nftables mode): the Service explains that.
+    if (owner === 'kube-proxy' && serviceOfAddress(q.objects, f.step.packet.dst)) return null
     const hook = f.step.hook ?? 'forward'
     const native = decisive(f.step).some((e) => e.artefact.includes('nft-ruleset'))
     const edit = removeRule(f)
@@ -82,13 +86,7 @@ export const hostFirewall: Check = {
   },
 }
 
-function firewallCode(
-  reject: boolean,
-  named: boolean,
-  native: boolean,
-  hook: string,
-  table: string | undefined,
-): string {
+function firewallCode(reject: boolean, named: boolean, native: boolean, hook: string, table: string | undefined): Code {
   if (reject) return 'host-firewall-reject'
   if (named) return 'host-firewall-drop'
   if (native) return 'nft-chain-drop'

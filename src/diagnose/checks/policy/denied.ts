@@ -1,10 +1,12 @@
 /** A rule dropped the packet, and the NetworkPolicy objects say that this was meant. */
+
 import { formatIp, ipEquals } from '../../../base/ip.ts'
 import { protocolName } from '../../../base/protocol.ts'
 import { evaluatePolicy } from '../../../intent/policy/evaluate.ts'
 import type { Requirement } from '../../../intent/policy/policy.ts'
 import type { DirectionResult, PeerMiss, PolicyResult, ServiceHint } from '../../../intent/policy/result.ts'
 import type { Packet } from '../../../model/packet.ts'
+import type { Code } from '../../codes.ts'
 import { diagnosis, type Words } from '../../finding.ts'
 import type { Check, Diagnosis, Failure, Inquiry } from '../../inquiry.ts'
 import { ownerOf, ownerText } from '../../view/owner.ts'
@@ -90,7 +92,7 @@ function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis 
   const d = egress ? result.egress : result.ingress
   const names = policyNames(d)
   const who = ownerText(ownerOf(q.network, q.objects, egress ? packet.src : packet.dst))
-  const base = (code: string, words: Words) =>
+  const base = (code: Code, words: Words) =>
     diagnosis(f, code, {
       ...words,
       evidence: [...(words.evidence ?? []), ...d.policies.map((p) => p.evidence)],

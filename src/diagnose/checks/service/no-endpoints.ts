@@ -1,5 +1,7 @@
 /** A Service nobody answers for: why its endpoint list is empty decides the code. */
+
 import type { PodObject } from '../../../kubeobj/objects.ts'
+import type { Code } from '../../codes.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
 import { podProof, serviceProof } from '../../view/object-proof.ts'
@@ -18,7 +20,7 @@ export function whyNoEndpoints(
   q: Inquiry,
   front: Frontend,
 ): {
-  readonly code: string
+  readonly code: Code
   readonly title: string
   readonly text: string
   readonly todo: string
@@ -30,7 +32,7 @@ export function whyNoEndpoints(
   if (usableBackends(backends).length > 0) return null
   const pods = selectedPods(q.objects, service)
   const dns = isDnsService(service)
-  const code = (plain: string) => (dns ? 'dns-no-endpoints' : plain)
+  const code = (plain: Code): Code => (dns ? 'dns-no-endpoints' : plain)
   if (service.selector === null)
     return {
       code: code('service-no-endpoints'),

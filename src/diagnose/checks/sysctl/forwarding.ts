@@ -1,3 +1,4 @@
+import type { Code } from '../../codes.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check } from '../../inquiry.ts'
 import { withSysctls } from '../../remedy/edit.ts'
@@ -28,7 +29,7 @@ export const forwardingOff: Check = {
     const key = confKey(4, link, 'forwarding')
     return off('link-forwarding-off', key, `forwarding is off for packets that come in by ${at}`, [key])
 
-    function off(code: string, key: string, title: string, set: readonly string[]) {
+    function off(code: Code, key: string, title: string, set: readonly string[]) {
       const links = code === 'link-forwarding-off' ? [] : (f.netns?.links ?? [])
       return diagnosis(f, code, {
         title: `${title} on ${f.hop.node}`,
