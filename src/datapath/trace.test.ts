@@ -139,6 +139,17 @@ describe('faults on the way', () => {
       ],
       'neighbour-unreachable wrong-destination-mac',
     ],
+    // Two tunnels of a dual-stack node share port and VNI; each has a socket of its own family.
+    [
+      'no fault: a second tunnel over IPv6',
+      [
+        [
+          '  flannel.1 vxlan 1 8472 172.30.0.12',
+          '  flannel-v6.1 vxlan 1 8472 fd00:172:30::12 fd00:10:244:2::/128\n  flannel.1 vxlan 1 8472 172.30.0.12',
+        ],
+      ],
+      'delivered',
+    ],
     ['tunnel port', [['vxlan 1 8472 172.30.0.12', 'vxlan 1 4789 172.30.0.12']], 'denied tunnel-port-mismatch'],
     ['tunnel VNI', [['vxlan 1 8472 172.30.0.12', 'vxlan 2 8472 172.30.0.12']], 'denied tunnel-vni-mismatch'],
     ['tunnel down there', [['172.30.0.12 10.244.2.0/32', '172.30.0.12 10.244.2.0/32 down']], 'denied tunnel-down'],

@@ -2,7 +2,7 @@ import type { Ip } from '../../base/ip.ts'
 import { formatIp, ipEquals, isMulticast, UNSPECIFIED } from '../../base/ip.ts'
 import { UDP } from '../../base/protocol.ts'
 import type { Evidence } from '../../model/evidence.ts'
-import type { FdbEntry, Link, Netns } from '../../model/network.ts'
+import type { FdbEntry, Link, Netns, VxlanInfo } from '../../model/network.ts'
 import type { Packet } from '../../model/packet.ts'
 import { defaultTtl, factsOf, has, isUp } from '../facts.ts'
 import type { Flight, Frame, World } from '../flight.ts'
@@ -167,13 +167,14 @@ export function isVxlan(flight: Flight): boolean {
 
 /**
  * `vxlan_rcv`: the UDP port must be that of an up VXLAN device, one of them must have the VNI, and the frame inside is
- * received by that device.
+ * received by that device. A device has a socket of one family only (`vxlan_sock_add`, Linux 6.18), so two devices of a
+ * dual-stack node may share port and VNI.
  */
 export function vxlanReceive(flight: Flight): Flight[] {
   const { netns, packet } = flight
   const layer = flight.layers[flight.layers.length - 1]
   if (!layer) return [flight]
-  const devices = netns.links.filter((l) => l.vxlan && !l.vxlan.external)
+  const devices = netns.links.filter((l) => l.vxlan && !l.vxlan.external && socketFamily(l.vxlan) === packet.dst.family)
   const fail = (cause: 'tunnel-down' | 'tunnel-port-mismatch' | 'tunnel-vni-mismatch', text: string): Flight[] => [
     end(flight, 'denied', 'decap', text, { cause, evidence: devices.map((d) => d.evidence) }),
   ]
@@ -222,6 +223,11 @@ export function vxlanReceive(flight: Flight): Flight[] {
       stage: { kind: 'receive', link: device, frame: layer.innerFrame, host: false, prerouted: false },
     },
   ]
+}
+
+/** The family of the device's socket: IPv6 when its local or remote address is (`vxlan_nl2conf`, VXLAN_F_IPV6). */
+function socketFamily(vxlan: VxlanInfo): 4 | 6 {
+  return (vxlan.local ?? vxlan.remote)?.family ?? 4
 }
 
 /** The forwarding table as proof of what is not in it. */
