@@ -11,7 +11,7 @@ export function restoreProgram(options: LabOptions, family: 4 | 6): string {
 
 /** A shell command that loads `text`. */
 export function restore(options: LabOptions, family: 4 | 6, text: string): string {
-  return `${restoreProgram(options, family)} --noflush -w 10 <<'END'\n${text}END\n`
+  return `${restoreProgram(options, family)} --noflush -w 60 <<'END'\n${text}END\n`
 }
 
 export function proxyOptions(node: NodePlan, options: LabOptions): ProxyOptions {

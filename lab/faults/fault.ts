@@ -47,5 +47,5 @@ export function each(hands: FaultHands, line: (family: 4 | 6) => string): string
 
 /** The iptables program of a family and back end. */
 export function iptables(hands: FaultHands, family: 4 | 6): string {
-  return `${family === 4 ? 'iptables' : 'ip6tables'}-${hands.options.iptables} -w 10`
+  return `${family === 4 ? 'iptables' : 'ip6tables'}-${hands.options.iptables} -w 60`
 }
