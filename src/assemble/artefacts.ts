@@ -39,9 +39,16 @@ export function artefactsOf(snapshot: Snapshot): Artefacts {
       const told = trouble(path)
       const text = present.has(path) ? (snapshot.text(path) ?? '') : ''
       if (looksBinary(text)) return { origin, text: '', trouble: told ?? 'not a text' }
-      return { origin, text, trouble: told }
+      return { origin, text, trouble: told ?? (present.has(path) ? resized(entries.get(path), snapshot) : null) }
     },
   }
+}
+
+/** A file whose size is not what the manifest tells was cut, replaced or edited since; what it lacks proves nothing. */
+function resized(entry: ManifestArtefact | undefined, snapshot: Snapshot): string | null {
+  const size = entry && snapshot.bytes?.(entry.path)?.length
+  if (entry === undefined || size === undefined || size === entry.bytes) return null
+  return `the file has ${size} bytes, the manifest says ${entry.bytes}`
 }
 
 /** One line of what went wrong, in the tool's own words when it said something. */

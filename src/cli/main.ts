@@ -24,6 +24,9 @@ export function buildProgram(name: string): Command {
   return program
 }
 
+/** Longest error printed, in UTF-16 units. */
+const MESSAGE_LIMIT = 1000
+
 async function main(): Promise<number> {
   const name = basename(process.argv[1] ?? '').startsWith('kubectl-netwhy') ? 'kubectl netwhy' : 'netwhy'
   process.stdout.on('error', (e: NodeJS.ErrnoException) => process.exit(e.code === 'EPIPE' ? 0 : 4))
@@ -38,7 +41,10 @@ async function main(): Promise<number> {
     if (e instanceof CommanderError) return e.exitCode === 0 ? 0 : 2
     const code = (e as { code?: unknown }).code
     if (code === 2 || code === 4) {
-      process.stderr.write(`${name}: ${(e as Error).message}\n`)
+      // Messages quote files and names, which may hold anything.
+      const { clean, cleanBlock } = await import('../report/clean.ts')
+      const { message } = e as Error
+      process.stderr.write(`${name}: ${code === 2 ? clean(message, MESSAGE_LIMIT) : cleanBlock(message)}\n`)
       return code
     }
     process.stderr.write(`${name}: internal error: ${(e as Error).stack ?? String(e)}\n`)

@@ -2,12 +2,13 @@
 import { readFileSync } from 'node:fs'
 import type { IpSet, Ruleset } from '../model/ruleset.ts'
 import { recogniseRuleset } from '../parse/recognise.ts'
+import { clean } from '../report/clean.ts'
 import { UsageError } from './errors.ts'
 
-/** The text of a file, or of standard input for `-`. */
+/** The text of a file, or of standard input for `-`, without a byte order mark. */
 export function readText(file: string): string {
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
+    return readFileSync(file === '-' ? 0 : file, 'utf8').replace(/^\ufeff/, '')
   } catch (e) {
     const code = (e as NodeJS.ErrnoException).code
     const why =
@@ -74,7 +75,9 @@ function whole(ruleset: Ruleset): Ruleset {
 
 function warned(ruleset: Ruleset): Ruleset {
   for (const issue of ruleset.issues.slice(0, 5))
-    process.stderr.write(`netwhy: ${issue.artefact}${issue.line ? `:${issue.line}` : ''}: ${issue.message}\n`)
+    process.stderr.write(
+      `netwhy: ${clean(`${issue.artefact}${issue.line ? `:${issue.line}` : ''}: ${issue.message}`)}\n`,
+    )
   return ruleset
 }
 

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { clean } from '../report/clean.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { FailureError, UsageError } from './errors.ts'
 import { type Progress, progressOn } from './source-progress.ts'
@@ -69,7 +70,7 @@ export async function loadEvidence(
     const lines = failed.map((n) => `node ${n.name}: ${n.error}`)
     if (failed.length === inventory.nodes.length) throw new FailureError(lines.join('\n'))
     progress.clear()
-    for (const line of lines) process.stderr.write(`netwhy: ${line}\n`)
+    for (const line of lines) process.stderr.write(`netwhy: ${clean(line)}\n`)
     return snapshot
   } catch (e) {
     if (abort.signal.aborted) throw new FailureError('interrupted')

@@ -57,13 +57,18 @@ function archiveEntries(path: string, stats: Stats): ArchiveEntry[] {
   throw new SnapshotFormatError('not a netwhy snapshot: neither tar, gzipped tar nor zip')
 }
 
+/** A gzip file may unpack to this many bytes whatever its size, and to this many times its size. */
+const MIN_UNPACKED_LIMIT = 256 * 1024 ** 2
+const MOST_SHRUNK = 200
+
 function gunzip(bytes: Buffer): Buffer {
+  // Text of a cluster shrinks 20 times or so; zeros shrink a thousand times.
+  const limit = Math.min(MAX_SNAPSHOT_BYTES, Math.max(MIN_UNPACKED_LIMIT, bytes.length * MOST_SHRUNK))
   try {
-    return gunzipSync(bytes, { maxOutputLength: MAX_SNAPSHOT_BYTES })
+    return gunzipSync(bytes, { maxOutputLength: limit })
   } catch (e) {
     const code = (e as NodeJS.ErrnoException).code
-    if (code === 'ERR_BUFFER_TOO_LARGE')
-      throw new SnapshotFormatError(`unpacks to more than ${MAX_SNAPSHOT_BYTES} bytes`)
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw new SnapshotFormatError(`unpacks to more than ${limit} bytes`)
     if (code === 'Z_BUF_ERROR') throw new SnapshotFormatError('gzip data is cut short')
     throw new SnapshotFormatError(`damaged gzip data: ${(e as Error).message}`)
   }

@@ -3,6 +3,7 @@ import type { KubeObjects } from '../kubeobj/objects.ts'
 import type { Missing } from '../model/evidence.ts'
 import type { Answer, Finding } from '../model/finding.ts'
 import type { Network } from '../model/network.ts'
+import type { ConnectionTrace } from '../model/trace.ts'
 import { misdelivered } from './checks/node/misdelivered.ts'
 import { allProbesLost, bigPacketsLost, someProbesLost } from './checks/probe/mtu.ts'
 import { staleEntries } from './checks/service/stale-entry.ts'
@@ -117,6 +118,20 @@ function gaps(branches: readonly Branch[], asked: Asked): Missing[] {
   return out
 }
 
+/**
+ * One set of outcomes whose probabilities add up to 1: the name is not resolved, or it is and the connection goes one of
+ * its ways.
+ */
+function inSequence(dns: readonly Branch[], own: readonly Branch[]): ConnectionTrace[] {
+  const traces = own.map((b) => b.trace)
+  if (dns.length === 0) return traces
+  if (own.length === 0) return dns.map((b) => b.trace)
+  const lost = dns.filter((b) => b.trace.disposition !== 'delivered').map((b) => b.trace)
+  const resolved = 1 - lost.reduce((sum, t) => sum + t.probability, 0)
+  if (resolved < 1e-9) return lost
+  return [...lost, ...traces.map((t) => ({ ...t, probability: t.probability * resolved }))]
+}
+
 /** The Answer to an inquiry. `missing` is what was not collected for this question. */
 export function conclude(q: Inquiry, asked: Asked): Answer {
   const explained = explainAll(q)
@@ -136,10 +151,10 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
   if (names?.verdict === 'unreachable') {
     verdict = 'unreachable'
     success = 0
-  } else if (names?.verdict === 'partial' && verdict === 'reachable') {
+  } else if (names?.verdict === 'partial' && (verdict === 'reachable' || verdict === 'partial')) {
     verdict = 'partial'
-    success = names.successProbability
-  }
+    success = success === null || names.successProbability === null ? null : success * names.successProbability
+  } else if (names?.verdict === 'unknown' && verdict === 'reachable') verdict = 'unknown'
   const state = STATE_CHECKS.flatMap((check) => check(q))
   // An answer from the wrong machine confirms a misdelivery rather than refuting it.
   const answered = probeAnswered(q) && !own.some(misdelivered)
@@ -166,7 +181,7 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
     successProbability: verdict === 'unknown' ? null : success,
     rootCause: failing ? (cause?.code ?? null) : null,
     ...(q.probes ? { probes: q.probes.results.map(({ output: _, ...probe }) => probe) } : {}),
-    branches: q.branches.map((b) => b.trace),
+    branches: inSequence(dns, own),
     findings,
     missing:
       verdict === 'reachable'

@@ -15,7 +15,11 @@ export type Reply =
 const SILENT = (why: (Reply & { kind: 'silent' })['why']): Reply => ({ kind: 'silent', why })
 
 export function repliesTo(place: Place, target: Ip, asker: Ip | null): Reply {
-  return target.family === 4 ? arpReply(place, target, asker) : neighbourAdvert(place, target)
+  const reply = target.family === 4 ? arpReply(place, target, asker) : neighbourAdvert(place, target)
+  // Without all of its addresses a machine that seems not to have this one may have it.
+  if (reply.kind === 'silent' && !has(place.netns, 'links'))
+    return { kind: 'unknown', what: `addresses of ${place.netns.id}` }
+  return reply
 }
 
 /**

@@ -157,6 +157,9 @@ function unanswered(
   if (domain.wire) {
     if (!has(netns, 'neighbours'))
       return { kind: 'unknown', cause: 'not-collected', text: `neighbours of ${netns.id}`, evidence }
+    // A node whose addresses are not known hangs on no segment we can tell; it may be the one.
+    const hidden = [...world.network.netns.values()].find((n) => n.kind === 'host' && !has(n, 'links'))
+    if (hidden) return { kind: 'unknown', cause: 'not-collected', text: `addresses of ${hidden.id}`, evidence }
     return { kind: 'outside', text: `${name} is no machine that was collected: leaves by ${link.name}`, evidence }
   }
   return {
@@ -234,6 +237,7 @@ function ask(domain: Domain, netns: Netns, link: Link, target: Ip, packetSource:
 /** False when the netns can be seen not to answer without a route lookup: on a big bridge that is nearly everybody. */
 function mayAnswer(place: Place, target: Ip): boolean {
   const { netns, link } = place
+  if (!has(netns, 'links')) return true
   if (linksWithAddress(netns, target).length > 0 || hasCustomLocalRoutes(netns)) return true
   if (!has(netns, 'routes') || !has(netns, 'sysctls')) return true
   if (netns.neighbours.some((n) => n.proxy)) return true

@@ -46,6 +46,9 @@ type Found =
  */
 export function lookupRoute(netns: Netns, q: RouteQuery, ignoreLinkstate = false): RouteAnswer {
   const family = q.dst.family
+  // Which nexthops are usable and which addresses are local stands in the links.
+  if (!has(netns, 'links'))
+    return { kind: 'unknown', what: `links and addresses of ${netns.id}`, cause: 'not-collected' }
   if (!has(netns, 'routes')) return { kind: 'unknown', what: `routes of ${netns.id}`, cause: 'not-collected' }
   if (!has(netns, 'routing-rules'))
     return { kind: 'unknown', what: `routing rules of ${netns.id}`, cause: 'not-collected' }

@@ -81,12 +81,20 @@ function proxyEvidence(netns: Netns | undefined): Evidence | undefined {
   return ruleset ? { artefact: ruleset.artefact, text: 'no rule for this Service address and port' } : undefined
 }
 
+/** Kinds of steps that come after routing and rules. */
+const ON_THE_WIRE: ReadonlySet<Step['kind']> = new Set(['neighbour', 'send', 'wire'])
+
 /** `service-port-missing`, `kube-proxy-rules-missing`, `kube-proxy-not-running`: the Service exists, the rule does not. */
 export const notTranslated: Check = {
   name: 'service-not-translated',
   explain(f, q) {
     const { packet } = f.step
     if (f.direction === 'reply') return null
+    // Where a step before a node's wire could not be decided, or no machine we know had the packet, nothing says that
+    // no rule translates it.
+    if (f.netns === undefined) return null
+    const onNode = f.netns.kind === 'host' && ON_THE_WIRE.has(f.step.kind)
+    if (f.trace.disposition === 'insufficient-info' && !onNode) return null
     const front = frontendOf(q, packet.dst, packet.dport, packet.protocol)
     const service = serviceOfAddress(q.objects, packet.dst) ?? front?.service
     if (!service) return null
