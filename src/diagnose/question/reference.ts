@@ -82,6 +82,7 @@ export function parseReference(text: string, namespace: string, objects: KubeObj
   }
   const address = parseAddress(text)
   if (address) return address
+  if (/^\d+(\.\d+){2,}(:|$)/.test(text)) return `${text}: not an IP address`
   const [path, port] = cutPort(text)
   const parts = path.split('/')
   if (parts.some((p) => !NAME.test(p)) || parts.length > 3) return `${text}: not understood; write ${form}`

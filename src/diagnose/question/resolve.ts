@@ -1,7 +1,7 @@
 /** Names of the question to senders and addresses, by the objects and the collected state. */
 import { formatIp, type Ip, ipEquals, parseIp } from '../../base/ip.ts'
 import { protocolName } from '../../base/protocol.ts'
-import type { KubeObjects, NodeObject, PodObject, ServiceObject, ServicePort } from '../../kubeobj/objects.ts'
+import type { KubeObjects, Meta, NodeObject, PodObject, ServiceObject, ServicePort } from '../../kubeobj/objects.ts'
 import type { NetnsId, Network } from '../../model/network.ts'
 import type { Source, Target } from '../inquiry.ts'
 import { holders, hostNetns, netnsOfPod } from '../view/owner.ts'
@@ -95,7 +95,7 @@ export function resolveSources(network: Network, objects: KubeObjects, ref: Refe
           'pod',
           ref.namespace,
           ref.name,
-          objects.pods.map((p) => p.meta.name),
+          objects.pods.map((p) => p.meta),
         ),
       )
     }
@@ -113,7 +113,7 @@ export function resolveSources(network: Network, objects: KubeObjects, ref: Refe
             'node',
             '',
             ref.name,
-            objects.nodes.map((n) => n.meta.name),
+            objects.nodes.map((n) => n.meta),
           ),
         )
       return [{ label: `node/${ref.name}`, netns: host?.id ?? `${ref.name}/host`, ip: null, ...(node ? { node } : {}) }]
@@ -144,10 +144,32 @@ export function resolveSources(network: Network, objects: KubeObjects, ref: Refe
   }
 }
 
-function notFound(kind: string, namespace: string, name: string, names: readonly string[]): string {
-  const near = names.filter((n) => n.startsWith(name.slice(0, 3))).slice(0, 3)
+/** Names as written in references: `NS/NAME`, or `NAME` for what has no namespace. */
+function notFound(kind: string, namespace: string, name: string, all: readonly Meta[]): string {
+  const written = (m: Meta) => (namespace === '' ? m.name : `${m.namespace}/${m.name}`)
+  const near = all
+    .map((m) => ({ text: written(m), far: distance(m.name, name) + (m.namespace === namespace ? 0 : 1) }))
+    .filter((n) => n.far <= Math.max(2, name.length / 2))
+    .sort((x, y) => x.far - y.far || (x.text < y.text ? -1 : 1))
+    .slice(0, 3)
+    .map((n) => n.text)
   const where = namespace === '' ? '' : ` in namespace ${namespace}`
   return `no ${kind} ${name}${where}${near.length > 0 ? ` (did you mean ${near.join(', ')}?)` : ''}`
+}
+
+/** Edits from one word to the other: letters inserted, left out or changed (Levenshtein); 0 for a word that begins the other. */
+function distance(x: string, y: string): number {
+  if (x !== y && (x.startsWith(`${y}-`) || y.startsWith(`${x}-`))) return 0
+  let row = Array.from({ length: y.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= x.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= y.length; j++)
+      next.push(
+        Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (x[i - 1] === y[j - 1] ? 0 : 1)),
+      )
+    row = next
+  }
+  return row[y.length] ?? 0
 }
 
 function portNumber(text: string | null): number | null {
@@ -174,6 +196,8 @@ function needPort(ask: Ask, declared: readonly number[], what: string): number |
   if (ask.protocol === 1 || ask.protocol === 58) return null
   const port = portNumber(ask.port)
   if (port !== null) return port
+  if (ask.port !== null && /^\d+$/.test(ask.port))
+    throw new QuestionError(`${what}: port ${ask.port} must be a number from 1 to 65535`)
   if (ask.port !== null) throw new QuestionError(`${what} has no port named ${ask.port}`)
   const only = [...new Set(declared)]
   if (only.length === 1) return only[0] ?? null
@@ -205,7 +229,7 @@ function servicePort(
 ): { readonly number: number | null; readonly port?: ServicePort } {
   const fitting = service.ports.filter((p) => p.protocol.toLowerCase() === protocolName(ask.protocol))
   const number = portNumber(ask.port)
-  if (ask.port !== null && number === null) {
+  if (ask.port !== null && number === null && !/^\d+$/.test(ask.port)) {
     const named = service.ports.find((p) => p.name === ask.port)
     if (!named)
       throw new QuestionError(
@@ -300,7 +324,7 @@ export function resolveTargets(ask: Ask, ref: Reference, text: string, source: S
             'pod',
             ref.namespace,
             ref.name,
-            ask.objects.pods.map((p) => p.meta.name),
+            ask.objects.pods.map((p) => p.meta),
           ),
         )
       return one(podTargets(ask, [pod], text))
@@ -318,21 +342,25 @@ export function resolveTargets(ask: Ask, ref: Reference, text: string, source: S
             'service',
             ref.namespace,
             ref.name,
-            ask.objects.services.map((s) => s.meta.name),
+            ask.objects.services.map((s) => s.meta),
           ),
         )
       if (service.externalName) return resolveName(ask, service.externalName, text, source)
       return one(serviceTargets(ask, service, text))
     }
-    case 'node':
-      return one(
-        nodeTargets(
-          ask,
-          ask.objects.nodes.find((n) => n.meta.name === ref.name),
-          ref.name,
-          text,
-        ),
-      )
+    case 'node': {
+      const node = ask.objects.nodes.find((n) => n.meta.name === ref.name)
+      if (!node && !hostNetns(ask.network, ref.name))
+        throw new QuestionError(
+          notFound(
+            'node',
+            '',
+            ref.name,
+            ask.objects.nodes.map((n) => n.meta),
+          ),
+        )
+      return one(nodeTargets(ask, node, ref.name, text))
+    }
     case 'ip': {
       const node = ask.objects.nodes.find((n) => n.addresses.some((a) => sameText(a.address, ref.ip)))
       return one([{ label: text, ip: ref.ip, port: needPort(ask, [], text), share: 1, ...(node ? { node } : {}) }])
