@@ -3,6 +3,19 @@ import type { EvalOptions } from './rules-query.ts'
 
 const collect = (value: string, before: readonly string[] = []): string[] => [...before, value]
 
+const EXAMPLES = `
+Examples:
+  # Where does node2 send a packet of a pod for a Service address?
+  iptables-save > node2.rules
+  netwhy rules eval --ruleset node2.rules --local-ip 10.0.0.12 \\
+    --src 10.244.2.40:40000 --dst 10.96.10.10:80 --in cni0 --out eth0
+
+  # Many questions in one run
+  netwhy rules eval --ruleset node2.rules --local-ip 10.0.0.12 \\
+    --queries questions.jsonl
+
+Exit code: 0 answered, 2 usage or bad file, 3 a single answer is unknown.`
+
 /** Declares `netwhy rules` and its subcommands. */
 export function declareRules(program: Command): void {
   const rules = program.command('rules').description('Read netfilter rules: what they do to a packet')
@@ -26,6 +39,7 @@ export function declareRules(program: Command): void {
     .option('--ctstate <state>', 'new, established, related, invalid or untracked', 'new')
     .option('--queries <file>', 'answer one question per line of a JSONL file, one answer per line')
     .option('-o, --output <format>', 'json (default) or text')
+    .addHelpText('after', EXAMPLES)
     .action(async (options: EvalOptions) => {
       const { runEval } = await import('./rules-eval.ts')
       process.exitCode = await runEval(options)

@@ -23,6 +23,14 @@ async function redacted(snapshot: Snapshot): Promise<Snapshot> {
   return redactSnapshot(snapshot, randomBytes(32).toString('hex'))
 }
 
+const EXAMPLES = `
+Examples:
+  # Save what the machines of an inventory are like now
+  netwhy snapshot --inventory inventory.yaml -o monday.tar.gz
+
+  # The same for other eyes: names and addresses replaced
+  netwhy snapshot --snapshot monday.tar.gz --redact -o monday-redacted.tar.gz`
+
 /** Declares `netwhy snapshot`. */
 export function declareSnapshot(program: Command): void {
   const command = program
@@ -30,6 +38,7 @@ export function declareSnapshot(program: Command): void {
     .description('Save raw evidence of the cluster in one file, to look at it elsewhere or later')
     .option('-o, --output <path>', 'file (.tar.gz, .tgz, .tar) or new folder to write')
     .option('--redact', 'replace names and addresses, the same everywhere')
+  command.addHelpText('after', EXAMPLES)
   withSource(command).action(async (options: SnapshotOptions) => {
     const output = options.output ?? defaultName(new Date())
     if (output === '') throw new UsageError('--output needs a path')
