@@ -180,6 +180,12 @@ describe('the unique tuple of a translation', () => {
     expect(result.tuple.sport).toBeLessThanOrEqual(5100)
   })
 
+  test('a source port that was not told stays untold when one is drawn', () => {
+    const untold = { ...current, sport: -1 }
+    const result = uniqueTuple(untold, 'src', { ...to('10.2.0.1'), random: true }, [], 0)
+    expect(result).toEqual({ tuple: { ...untold, src: ip('10.2.0.1') }, drawn: true })
+  })
+
   test('an address range is used evenly, and by source alone when persistent', () => {
     const range: NatRange = { ...keep, address: { from: ip('10.9.0.1'), to: ip('10.9.0.4') } }
     const seen = new Map<string, number>()

@@ -55,6 +55,8 @@ function drawPort(moved: Tuple, manip: Manip, range: NatRange, taken: (t: Tuple)
   let span = range.port
   if (span === null) {
     if (manip === 'dst') return { tuple: moved, drawn: false }
+    // The old port picks the range to draw from: unknown stays unknown.
+    if (old < 0) return { tuple: moved, drawn: true }
     span = isIcmp(moved.protocol)
       ? { from: 0, to: 65535 }
       : old < 512

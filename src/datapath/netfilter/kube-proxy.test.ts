@@ -245,3 +245,15 @@ test.each(FLOWS)('%s: %s to %s %s', (_, from, to, protocol, iptables, nftables) 
   expect(describeFlow('iptables', from, to, protocol)).toBe(iptables)
   expect(describeFlow('nftables', from, to, protocol)).toBe(nftables ?? iptables)
 })
+
+test.each(['iptables', 'nftables'] as const)('%s: a random masquerade makes up no source port', (mode) => {
+  const outcomes = evaluateRuleset(MODES[mode], new Map(), {
+    src: parseIp('203.0.113.9')!,
+    dst: parseIp('172.30.0.11')!,
+    dport: 30001,
+    protocol: protocolNumber('tcp')!,
+    localIps: [parseIp('172.30.0.11')!],
+  })
+  expect(outcomes).toMatchObject([{ masquerade: true, drawnPorts: { sport: true }, packet: { dport: 8080 } }])
+  expect(outcomes[0]!.packet.sport).toBeLessThan(0)
+})
