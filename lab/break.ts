@@ -25,6 +25,8 @@ export function breakIt(place: LabPlace, name: string): Promise<Fault> {
       throw new LabError(2, `fault '${name}' needs topology ${fault.topologies.join(' or ')}; this lab is ${topology}`)
     if (fault.proxies && !fault.proxies.includes(proxy))
       throw new LabError(2, `fault '${name}' needs proxy ${fault.proxies.join(' or ')}; this lab has ${proxy}`)
+    if (fault.family && !families(state.options.stack).includes(fault.family))
+      throw new LabError(2, `fault '${name}' needs IPv${fault.family}; this lab is ${state.options.stack}`)
     if (state.faults.includes(name)) throw new LabError(2, `'${name}' is broken already; \`netwhy lab heal\` undoes it`)
     if (!existsSync(keptObjects(place))) copyFileSync(objectsPath(place), keptObjects(place))
     // Noted first: a fault that was half made must be healed as well.

@@ -27,6 +27,8 @@ export interface Fault {
   /** Absent: works in every topology. */
   readonly topologies?: readonly LabOptions['topology'][]
   readonly proxies?: readonly LabOptions['proxy'][]
+  /** The one family it breaks, which the lab must have; absent: every family. */
+  readonly family?: 4 | 6
   /** A connection that works before and after not at all, or not always; `bulk`: only large packets fail. */
   readonly example: readonly [from: string, to: string, bulk?: 'bulk']
   inject(hands: FaultHands): Promise<void>

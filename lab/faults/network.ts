@@ -193,6 +193,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     name: 'ip-forward-off',
     title: 'IPv4 forwarding is off on node3',
     code: 'ip-forward-off',
+    family: 4,
     example: remote,
     inject: (h) => h.machine('node3', 'echo 0 >/proc/sys/net/ipv4/ip_forward'),
   },
@@ -200,6 +201,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     name: 'link-forwarding-off',
     title: "forwarding is off for what arrives on node3's VXLAN device",
     code: 'link-forwarding-off',
+    family: 4,
     topologies: OVERLAY,
     example: remote,
     inject: (h) => h.machine('node3', `echo 0 >/proc/sys/net/ipv4/conf/${tunnel(h.options, 4)}/forwarding`),
@@ -208,6 +210,7 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     name: 'rp-filter-drop',
     title: "node3 drops node2's pod traffic: strict reverse path filter, and the route back leaves by eth0",
     code: 'rp-filter-drop',
+    family: 4,
     topologies: OVERLAY,
     example: remote,
     inject: (h) =>
