@@ -22,6 +22,8 @@ skip() { # skip REASON: says loudly which suites do not run here
 [ "$(id -u)" = 0 ] || skip "not root"
 unshare -m -n --propagation private true 2>/dev/null || skip "this machine does not let us make mount and network namespaces"
 for tool in ip iptables nft conntrack ipset; do command -v $tool >/dev/null 2>&1 || skip "$tool is not installed"; done
-unshare -m -n --propagation private sh -c 'ip link add a type veth peer name b && nft add table inet t && iptables -t nat -A POSTROUTING -j MASQUERADE' 2>/dev/null ||
-  skip "this kernel lacks veth, nf_tables or NAT in a namespace"
+refusal=$(unshare -m -n --propagation private sh -ec '
+  ip link add name probe0 type veth peer name probe1
+  nft add table inet probe
+  iptables -t nat -A POSTROUTING -j MASQUERADE' 2>&1) || skip "veth, nf_tables or NAT is missing in a namespace: $refusal"
 npx --no-install vitest run --project kernel
