@@ -60,6 +60,7 @@ const services = [
   service('none', { type: 'NodePort', ports: nodePort(30001), externalIPs: ['192.0.2.1', '2001:db8::1'] }),
   service('local', { type: 'NodePort', ports: nodePort(30002), externalTrafficPolicy: 'Local' }),
   service('inner', { internalTrafficPolicy: 'Local' }),
+  service('rival', { type: 'NodePort', ports: nodePort(30002), externalIPs: ['192.0.2.1', '2001:db8::1'] }),
   service('udp', { type: 'NodePort', ports: nodePort(30003, 'UDP') }),
   service('sctp', { ports: [{ name: 'p', port: 80, protocol: 'SCTP', targetPort: 8080 }] }),
   service('lb', {
@@ -82,7 +83,7 @@ const objects: KubeObjects = {
   pods: [],
   services,
   endpointSlices: [
-    ...['plain', 'sticky', 'local', 'inner', 'lb', 'health'].flatMap((n) => slices(n)),
+    ...['plain', 'sticky', 'local', 'rival', 'inner', 'lb', 'health'].flatMap((n) => slices(n)),
     ...slices('udp', 'UDP'),
     ...slices('sctp', 'SCTP'),
   ],

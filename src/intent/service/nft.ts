@@ -54,7 +54,8 @@ export function renderNft(services: readonly ExpectedServicePort[], family: 4 | 
 
 class Table {
   private readonly lines: string[] = []
-  private readonly elements = new Map<string, string[]>()
+  /** By set and key. */
+  private readonly elements = new Map<string, Map<string, string>>()
   private readonly ip: 'ip' | 'ip6'
   private readonly table: string
   private readonly family: 4 | 6
@@ -77,10 +78,11 @@ class Table {
     this.lines.push(`add rule ${this.table} ${chain} ${text}`)
   }
 
+  /** A key that two Services claim goes to the later one (nftElementStorage.ensureElem); nft refuses it twice in one transaction. */
   private element(set: string, text: string): void {
-    const list = this.elements.get(set)
-    if (list) list.push(text)
-    else this.elements.set(set, [text])
+    const list = this.elements.get(set) ?? new Map<string, string>()
+    list.set(text.split(/ comment | : /, 1)[0]!, text)
+    this.elements.set(set, list)
   }
 
   base(): void {
@@ -224,7 +226,7 @@ class Table {
 
   finish(): string {
     for (const [set, list] of this.elements)
-      for (const element of list) this.lines.push(`add element ${this.table} ${set} { ${element} }`)
+      for (const element of list.values()) this.lines.push(`add element ${this.table} ${set} { ${element} }`)
     return `${this.lines.join('\n')}\n`
   }
 }
