@@ -50,6 +50,12 @@ function build(rules: readonly Rule[]): ChainIndex {
   const rest: number[] = []
   const keys: Keys = { dst: undefined, src: undefined, in: undefined, out: undefined, dport: undefined }
   for (let i = 0; i < rules.length; i++) {
+    // Nearly all rules of the chains this is for begin with their destination; the index is built once, by cold code.
+    const head = rules[i]!.parts[0]
+    if (head?.kind === 'address' && head.side === 'dst' && !head.negate && isFull(head)) {
+      add(dst, ipKey(head.addr), i)
+      continue
+    }
     findKeys(rules[i]!, keys)
     if (keys.dst) add(dst, ipKey(keys.dst), i)
     else if (keys.src) add(src, ipKey(keys.src), i)
@@ -93,8 +99,12 @@ function findKeys(rule: Rule, keys: Keys): void {
     switch (part.kind) {
       case 'address':
         if (!part.negate && isFull(part)) {
-          if (part.side === 'dst') keys.dst ??= part.addr
-          else keys.src ??= part.addr
+          if (part.side === 'dst') {
+            // The strongest key: what else the rule asks need not be read.
+            keys.dst = part.addr
+            return
+          }
+          keys.src ??= part.addr
         }
         break
       case 'port':

@@ -183,8 +183,13 @@ export function parseIptablesSave(text: string, options: IptablesOptions): Rules
   if (drafts) complain(line, `table ${table.slice(0, 40)} has no COMMIT: the text is cut short`)
   for (const [name, all] of seen) {
     const chains = new Map<string, Chain>()
-    for (const d of all.values()) chains.set(d.name, finishChain(text, name, d, all, options, issues))
-    tables.push({ family: options.family, name, chains, sets: new Map() })
+    const bases: Chain[] = []
+    for (const d of all.values()) {
+      const chain = finishChain(text, name, d, all, options, issues)
+      chains.set(d.name, chain)
+      if (chain.base) bases.push(chain)
+    }
+    tables.push({ family: options.family, name, chains, bases, sets: new Map() })
   }
   return { backend: options.backend, artefact: options.artefact, tables, issues }
 }
