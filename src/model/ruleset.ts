@@ -28,8 +28,8 @@ export interface Table {
   readonly family: TableFamily
   readonly name: string
   readonly chains: ReadonlyMap<string, Chain>
-  /** The base chains among them, where the parser noted them: a Service cluster has forty thousand chains and a dozen of these. */
-  readonly bases?: readonly Chain[]
+  /** Names of the base chains among them, where the parser noted them: a Service cluster has forty thousand chains and a dozen of these. */
+  readonly bases?: readonly string[]
   /** nft sets, maps and verdict maps by name. An iptables table has none: its sets are the netns's ipsets. */
   readonly sets: ReadonlyMap<string, NamedSet>
   /** nft `flags dormant`: the table is registered at no hook. */

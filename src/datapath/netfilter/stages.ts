@@ -128,7 +128,8 @@ function baseChains(table: Table) {
   let found = bases.get(table)
   if (!found) {
     const list: { chain: Chain; base: BaseChain }[] = []
-    for (const chain of table.bases ?? table.chains.values()) if (chain.base) list.push({ chain, base: chain.base })
+    const candidates = table.bases?.map((name) => table.chains.get(name)) ?? table.chains.values()
+    for (const chain of candidates) if (chain?.base) list.push({ chain, base: chain.base })
     found = list
     bases.set(table, found)
   }

@@ -183,11 +183,11 @@ export function parseIptablesSave(text: string, options: IptablesOptions): Rules
   if (drafts) complain(line, `table ${table.slice(0, 40)} has no COMMIT: the text is cut short`)
   for (const [name, all] of seen) {
     const chains = new Map<string, Chain>()
-    const bases: Chain[] = []
+    const bases: string[] = []
     for (const d of all.values()) {
       const chain = finishChain(text, name, d, all, options, issues)
       chains.set(d.name, chain)
-      if (chain.base) bases.push(chain)
+      if (chain.base) bases.push(chain.name)
     }
     tables.push({ family: options.family, name, chains, bases, sets: new Map() })
   }
