@@ -31,4 +31,11 @@ describe('golden answers', () => {
     const inside = await answerOf('F154', 'pod/default/client1', 'svc/default/solo:80', 'tcp')
     expect([inside.verdict, inside.rootCause, inside.findings]).toEqual(['reachable', null, []])
   })
+
+  // SOURCE: a recorded healthy lab whose node2 was turned by hand into an IPVS node as the kernel would list it: kube-ipvs0
+  // (dummy, DOWN) with the Service addresses, their local routes, and virtual servers instead of kube-proxy's chains.
+  it.each(['svc/shop/api:8080', '10.244.2.10:8080', '10.244.3.20:9090'])('F146: kube-ipvs0 being DOWN is no fault (%s)', async (to) => {
+    const a = await answerOf('F146', 'pod/tools/client', to, 'tcp')
+    expect([a.verdict, a.successProbability, a.rootCause, a.findings]).toEqual(['reachable', 1, null, []])
+  })
 })
