@@ -13,8 +13,9 @@ interface WhyOptions extends SourceOptions {
 
 const EXAMPLES = `
 Ends of a connection:
-  pod/NS/NAME  svc/NS/NAME[:PORT]  deploy|sts|ds|rs|job|cronjob/NS/NAME  node/NAME
-  ip:ADDRESS  host:DNSNAME  external  NS/NAME (pod or workload)  ADDRESS[:PORT]  [ADDRESS6]:PORT
+  pod/NS/NAME  svc/NS/NAME[:PORT]  deploy|sts|ds|rs|job|cronjob/NS/NAME
+  node/NAME  ip:ADDRESS  host:DNSNAME  external  NS/NAME (pod or workload)
+  ADDRESS[:PORT]  [ADDRESS6]:PORT
 
 Examples:
   # Why does web not reach the api Service?
@@ -24,12 +25,13 @@ Examples:
   netwhy why shop/web-1 svc/shop/api:http --snapshot snap.tar.gz -o json
 
   # A DNS query to the cluster DNS, confirmed with real packets
-  netwhy why pod/shop/web-1 svc/kube-system/kube-dns:53 --protocol udp --lab --prove
+  netwhy why shop/web-1 svc/kube-system/kube-dns:53 --protocol udp --lab --prove
 
   # A client outside to a NodePort
   netwhy why external 10.0.0.12:30080 --inventory inv.yaml
 
-Exit code: 0 reachable, 1 unreachable or partial, 2 usage, 3 unknown, 4 netwhy or the API failed.`
+Exit code: 0 reachable, 1 unreachable or partial, 2 usage, 3 unknown,
+4 netwhy or the API failed.`
 
 /** Declares `netwhy why`. */
 export function declareWhy(program: Command): void {
