@@ -183,7 +183,8 @@ export function stateOf(walk: Walk): CtState {
 
 function connectionField(run: Run, walk: Walk, field: Field): Certain {
   const c = walk.connection
-  if (c === null) return BREAK
+  // A template's tuples are all zero: xt_conntrack compares with that, nft's `ct original ip` refuses it (nft_ct_get_eval).
+  if (c === null) return walk.template ? unknown(`${field} of a packet that bears only a conntrack template`) : BREAK
   const { entry } = c
   switch (field) {
     case 'ct.mark':
