@@ -1,0 +1,32 @@
+/** A check of the whole cluster's state, without a question: what `doctor` runs, and `why` where its findings touch the path. */
+import type { KubeObjects } from '../../kubeobj/objects.ts'
+import type { Network } from '../../model/network.ts'
+import type { StateFinding } from '../inquiry.ts'
+
+/** Everything that was collected. Any of it may be empty: `objects.known` and `Netns.known` say what was asked for at all. */
+export interface ClusterState {
+  readonly network: Network
+  readonly objects: KubeObjects
+}
+
+/** What a finding is about: connections that touch it may suffer from it. */
+export type Concern =
+  | { readonly kind: 'cluster' }
+  | { readonly kind: 'node'; readonly node: string }
+  | { readonly kind: 'pod'; readonly namespace: string; readonly name: string }
+  | { readonly kind: 'service'; readonly namespace: string; readonly name: string }
+  /** Every lookup of a name by the pods of the cluster. */
+  | { readonly kind: 'dns' }
+  /** Nothing a packet between two ends touches: an Ingress, a webhook, a pending pod. `doctor` only. */
+  | { readonly kind: 'object' }
+
+export interface ClusterFinding extends StateFinding {
+  readonly concerns: readonly Concern[]
+  /** The change of the model the remedy amounts to, to try it out before it is called verified. */
+  readonly edit?: (network: Network) => Network
+}
+
+export interface ClusterCheck {
+  readonly name: string
+  readonly find: (state: ClusterState) => readonly ClusterFinding[]
+}
