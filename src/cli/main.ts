@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { complete, printCompletion } from './complete.ts'
 import { declareCompletion } from './completion.ts'
+import { declareDoctor } from './doctor.ts'
 import { declareLab } from './lab.ts'
 import { declareRules } from './rules.ts'
 import { declareSnapshot } from './snapshot.ts'
@@ -17,6 +18,7 @@ export function buildProgram(name: string): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, `${name}: `)) })
   declareWhy(program)
+  declareDoctor(program)
   declareRules(program)
   declareSnapshot(program)
   declareLab(program)

@@ -8,6 +8,8 @@ import { misdelivered } from './checks/node/misdelivered.ts'
 import { allProbesLost, bigPacketsLost, someProbesLost } from './checks/probe/mtu.ts'
 import { staleEntries } from './checks/service/stale-entry.ts'
 import { bandwidthLimited } from './checks/timing/bandwidth.ts'
+import { CLUSTER_CHECKS } from './cluster/registry.ts'
+import { nodesOf, touches } from './cluster/touches.ts'
 import { failuresOf } from './failure.ts'
 import type { Branch, Diagnosis, Failure, Inquiry, ProbeReport, StateFinding } from './inquiry.ts'
 import { probeAnswered } from './probes.ts'
@@ -25,7 +27,8 @@ const STATE_CHECKS: readonly ((q: Inquiry) => StateFinding[])[] = [
   allProbesLost,
 ]
 
-interface Explained {
+/** A cause, and the failures it explains. */
+export interface Explained {
   readonly diagnosis: Diagnosis
   readonly failure: Failure
   /** Probability of all failures that this one finding explains. */
@@ -40,7 +43,8 @@ function explain(failure: Failure, q: Inquiry): Diagnosis | null {
   return null
 }
 
-function explainAll(q: Inquiry): Explained[] {
+/** The causes of all failures, likeliest first; what no check knows is left out. */
+export function explainAll(q: Inquiry): Explained[] {
   const out = new Map<string, Explained>()
   for (const failure of q.failures) {
     const diagnosis = explain(failure, q)
@@ -64,7 +68,7 @@ function severityRank(f: Finding): number {
 }
 
 /** Applies the remedy to the model and asks again; the finding says whether it cured the connection and harmed no other. */
-function verified(e: Explained, network: Network, objects: KubeObjects, asked: Asked): Finding {
+export function verified(e: Explained, network: Network, objects: KubeObjects, asked: Asked): Finding {
   const { finding, edit } = e.diagnosis
   if (!edit || !finding.remedy) return finding
   const after = edit(network)
@@ -155,7 +159,11 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
     verdict = 'partial'
     success = success === null || names.successProbability === null ? null : success * names.successProbability
   } else if (names?.verdict === 'unknown' && verdict === 'reachable') verdict = 'unknown'
-  const state = STATE_CHECKS.flatMap((check) => check(q))
+  const beside = STATE_CHECKS.flatMap((check) => check(q))
+  const state = [
+    ...beside,
+    ...stateOnPath(q, verdict, [...explained.map((e) => e.diagnosis.finding), ...beside.map((s) => s.finding)]),
+  ]
   // An answer from the wrong machine confirms a misdelivery rather than refuting it.
   const answered = probeAnswered(q) && !own.some(misdelivered)
   const refuted = answered && verdict === 'unreachable' ? refutation(q) : null
@@ -191,6 +199,20 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
             asked,
           ),
   }
+}
+
+/**
+ * What cluster checks find on the nodes and objects of the way. Where all is well only what hurts is told; and nothing
+ * twice.
+ */
+function stateOnPath(q: Inquiry, verdict: Answer['verdict'], told: readonly Finding[]): StateFinding[] {
+  const focus = nodesOf(q.branches)
+  const { network, objects } = q
+  return CLUSTER_CHECKS.flatMap((check) => check.find({ network, objects, focus }))
+    .filter((f) => f.finding.severity !== 'info' && (verdict !== 'reachable' || f.hurts))
+    .filter((f) => touches(f.concerns, q.branches))
+    .filter((f) => !told.some((t) => t.code === f.finding.code && t.where.node === f.finding.where.node))
+    .map((f) => ({ ...f, hurts: f.hurts && f.finding.severity === 'error' }))
 }
 
 function refutation(q: Inquiry): Finding {

@@ -65,3 +65,34 @@ export interface AnswerProbe {
   readonly bytes?: number
   readonly command: string
 }
+
+/** `ok`: seen to work. `not-ready`: not set up yet. `failing`: seen or known not to work. `unknown`: the evidence does not say. */
+export type NetworkState = 'ok' | 'not-ready' | 'failing' | 'unknown'
+
+/** What a finding of a report breaks, among the connections that were tried on the model. */
+export interface BlastRadius {
+  readonly connections: number
+  /** At most three: `pod/shop/web-1 → svc/shop/api:8080`. */
+  readonly examples: readonly string[]
+}
+
+export interface ReportFinding extends Finding {
+  readonly breaks?: BlastRadius
+}
+
+/** What `doctor` prints. */
+export interface Report {
+  readonly verdicts: {
+    readonly hostNetwork: NetworkState
+    readonly containerNetwork: NetworkState
+    /** step1, step2-ok, case-a, case-b, other or unknown. */
+    readonly setupState: string
+  }
+  /** Why the verdicts are what they are, a sentence each. */
+  readonly because: { readonly hostNetwork: string; readonly containerNetwork: string; readonly setupState: string }
+  /** Connections tried on the model. `undecided`: the evidence was not enough. */
+  readonly tried: { readonly connections: number; readonly delivered: number; readonly undecided: number }
+  /** Most harmful first. */
+  readonly findings: readonly ReportFinding[]
+  readonly missing: readonly Missing[]
+}

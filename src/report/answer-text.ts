@@ -50,7 +50,8 @@ export function whereText(f: Finding): string {
   return parts.join(', ')
 }
 
-function findingLines(f: Finding, s: Style, width: number, wide: boolean): string[] {
+/** Why, proof and what to do of one finding. */
+export function findingLines(f: Finding, s: Style, width: number, wide: boolean): string[] {
   const lines = wrap(clean(f.text, 900), width, 'Why    ', '       ')
   const shown = f.evidence.slice(0, wide ? 20 : 3)
   for (const [i, e] of shown.entries()) {
