@@ -5,6 +5,7 @@
 import type { Ip, Prefix } from '../base/ip.ts'
 import type { ConntrackEntry } from './conntrack.ts'
 import type { Evidence, Issue, Missing } from './evidence.ts'
+import type { NodeFiles } from './node-files.ts'
 import type { IpSet, Ruleset } from './ruleset.ts'
 
 /** `node2/host`, `node2/pod/shop/web-1`, or `node2/netns/NAME` for a netns that belongs to no pod. */
@@ -26,6 +27,8 @@ export interface NetworkNode {
   readonly kernelRelease?: string
   /** Lines of the kernel log that were kept. */
   readonly kernelLog?: Evidence[]
+  /** Files and logs of the machine; absent when none was collected (a node that is a netns of a shared machine has none of its own). */
+  readonly files?: NodeFiles
 }
 
 export type NetnsArtefact =

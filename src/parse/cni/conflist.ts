@@ -1,29 +1,8 @@
 /** CNI configuration of a node: `*.conflist` and single-plugin `*.conf` (CNI spec 1.1 section 1, libcni conf.go). */
-import { type Ip, type Prefix, parseIp, parsePrefix } from '../../base/ip.ts'
+import { parseIp, parsePrefix } from '../../base/ip.ts'
 import type { Parsed } from '../../model/evidence.ts'
+import type { CniConfig, CniPlugin } from '../../model/node-files.ts'
 import { isRow, issueList, listOf, numberOf, type Origin, type Row, textOf, textsOf } from '../rows.ts'
-
-export interface CniConfig {
-  readonly name: string
-  readonly cniVersion: string
-  readonly plugins: readonly CniPlugin[]
-}
-
-export interface CniPlugin {
-  readonly type: string
-  /** Bridge of the bridge plugin, master of macvlan and ipvlan. */
-  readonly link?: string
-  readonly mtu?: number
-  readonly hairpinMode?: boolean
-  readonly ipMasq?: boolean
-  readonly ipamType?: string
-  readonly subnets: readonly Prefix[]
-  readonly gateways: readonly Ip[]
-  /** Capabilities the runtime must pass: portMappings, bandwidth… */
-  readonly capabilities: readonly string[]
-  /** The delegate of flannel and multus. */
-  readonly delegate?: CniPlugin
-}
 
 /** Null when the text is not a CNI configuration; the issue says why. */
 export function parseCniConfig(text: string, origin: Origin): Parsed<CniConfig | null> {
