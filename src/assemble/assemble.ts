@@ -9,6 +9,7 @@ import { type Artefacts, artefactsOf } from './artefacts.ts'
 import { lazy } from './lazy.ts'
 import { missingOf } from './missing.ts'
 import { type NetnsDraft, netnsOf } from './netns.ts'
+import { nodeFilesOf } from './node-files.ts'
 import { readObjects } from './objects.ts'
 import { type Place, placesOf } from './places.ts'
 import { endKey, type Pairing, pairAcross, pairVeths, type VethSide } from './veths.ts'
@@ -65,8 +66,10 @@ export function assemble(snapshot: Snapshot): { readonly network: Network; reado
     }
     drafts.set(place.id, netnsOf(place, around))
   }
+  const files = (name: string) =>
+    lazy(() => nodeFilesOf(name, snapshot.paths(`nodes/${name}/node/`), artefacts, issues))
   const network: Network = {
-    nodes: new Map(names.map((name) => [name, nodeOf(name, places, artefacts)])),
+    nodes: new Map(names.map((name) => [name, nodeOf(name, places, artefacts, files(name))])),
     netns: new Map([...drafts].map(([id, draft]) => [id, draft.netns])),
     issues,
     missing,
@@ -79,7 +82,12 @@ export function assemble(snapshot: Snapshot): { readonly network: Network; reado
   }
 }
 
-function nodeOf(name: string, places: readonly Place[], artefacts: Artefacts): NetworkNode {
+function nodeOf(
+  name: string,
+  places: readonly Place[],
+  artefacts: Artefacts,
+  files: () => NetworkNode['files'],
+): NetworkNode {
   const own = places.filter((p) => p.node === name)
   const host = own.find((p) => p.kind === 'host')?.id
   const release = artefacts.read(`nodes/${name}/node/kernel-release.txt`).text.trim()
@@ -94,6 +102,9 @@ function nodeOf(name: string, places: readonly Place[], artefacts: Artefacts): N
     ...(release === '' ? {} : { kernelRelease: release.slice(0, 200) }),
     get kernelLog() {
       return log()
+    },
+    get files() {
+      return files()
     },
   }
 }

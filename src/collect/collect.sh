@@ -359,7 +359,10 @@ scrub() {
     -e 's/\("[A-Za-z_-]*[Tt][Oo][Kk][Ee][Nn]" *: *\)"[^"]*"/\1"REMOVED"/g' \
     -e 's/\("[A-Za-z_-]*[Pp][Aa][Ss][Ss][A-Za-z]*" *: *\)"[^"]*"/\1"REMOVED"/g' \
     -e 's/\(--[a-z-]*token[a-z-]*[= ]\)[^ ]*/\1REMOVED/g' \
-    -e 's/\(--[a-z-]*pass[a-z-]*[= ]\)[^ ]*/\1REMOVED/g'
+    -e 's/\(--[a-z-]*pass[a-z-]*[= ]\)[^ ]*/\1REMOVED/g' \
+    -e 's/\([Bb]earer  *\)[A-Za-z0-9._~+/=-]\{8,\}/\1REMOVED/g' \
+    -e 's/\([Pp][Aa][Ss][Ss][Ww][A-Za-z]* *[=:] *\)[^ ,;"]*/\1REMOVED/g' \
+    -e 's/\([Tt][Oo][Kk][Ee][Nn] *[=:] *\)[A-Za-z0-9._~+/=-]\{8,\}/\1REMOVED/g'
 }
 keep() { # PATH SOURCE-FILE: a file, when it is there
   [ -f "$2" ] || return 0
@@ -382,6 +385,35 @@ list() { # PATH GLOB-MATCHES…: every line of each file, after its name
   shift
   grep -sH '' "$@" /dev/null | scrub >"$OUT/node/$p"
   printf 'node/%s\t0\t0.00\tgrep -H "" of files\n' "$p" >>"$W/index"
+}
+# The last lines of the containers of system pods, of their run before too when the present one is young. Below /var/log/pods only the
+# kubelet and the runtime write; a link (docker) is followed into docker's own folder and nowhere else.
+SYSTEM_NAMESPACES='kube-system calico-system tigera-operator kube-flannel cilium metallb-system ingress-nginx istio-system linkerd'
+pod_logs() {
+  [ -d /var/log/pods ] || return 0
+  mkdir -p "$OUT/node/logs"
+  kept=0
+  for ns in $SYSTEM_NAMESPACES; do
+    for d in /var/log/pods/"${ns}"_*_*/*; do
+      case $d in *[!A-Za-z0-9./_-]*) continue ;; esac
+      [ -d "$d" ] && [ ! -L "$d" ] || continue
+      now_up=; read -r now_up rest </proc/uptime
+      [ $((kept += 1)) -le 120 ] && [ "${now_up%.*}00" -lt "$DEADLINE" ] || return 0
+      c=${d##*/} p=${d%/*} p=${p##*/} p=${p%_*}
+      files=
+      for f in $(cd "$d" && ls | sed -n 's/^\([0-9]\{1,6\}\)\.log$/\1/p' | sort -n | tail -n 2); do
+        f=$d/$f.log
+        if [ -L "$f" ]; then
+          case $(readlink "$f") in *..*) continue ;; /var/lib/docker/containers/*) ;; *) continue ;; esac
+        fi
+        [ ! -f "$f" ] || files="$files $f"
+      done
+      [ -n "$files" ] || continue
+      # shellcheck disable=SC2086
+      for f in $files; do tail -c 300000 "$f"; echo; done 2>/dev/null | grep . | tail -n 300 | cut -c 1-2000 | scrub >"$OUT/node/logs/${p}_$c.txt"
+      printf 'node/logs/%s_%s.txt\t0\t0.00\ttail -n 300 of%s\n' "$p" "$c" "$files" >>"$W/index"
+    done
+  done
 }
 collect_machine() {
   mkdir -p "$OUT/node/cni/net.d"
@@ -421,7 +453,12 @@ collect_machine() {
     echo
   done | scrub >"$OUT/node/daemons.txt"
   printf 'node/daemons.txt\t0\t0.00\t/proc/PID/cmdline of network daemons\n' >>"$W/index"
-  [ ! -d /sys/fs/cgroup ] || note cgroup-cpu.txt find /sys/fs/cgroup -maxdepth 7 -path '*kubepods*' -name cpu.stat -exec grep -H 'throttled' {} +
+  [ ! -d /sys/fs/cgroup ] || note cgroup-cpu.txt find /sys/fs/cgroup -maxdepth 7 -path '*kubepods*' -name cpu.stat -exec grep -HE 'nr_periods|throttled' {} +
+  pod_logs
+  if has journalctl; then
+    note kubelet-log.txt sh -c 'journalctl -u kubelet -n 300 --no-pager -o short-iso | cut -c 1-2000'
+    [ ! -f "$OUT/node/kubelet-log.txt" ] || { scrub <"$OUT/node/kubelet-log.txt" >"$W/kubelet-log" && cat "$W/kubelet-log" >"$OUT/node/kubelet-log.txt"; }
+  fi
   if has ethtool; then
     n=0
     for d in /sys/class/net/*; do
