@@ -1,7 +1,7 @@
 /** Kubernetes objects as they came (JSON or YAML, turned into JS values by the caller) → the fields netwhy uses. */
 import type { Evidence, Issue, Parsed } from '../model/evidence.ts'
 import { decodeEndpointSlice, mirrorEndpoints } from './endpoints.ts'
-import { isRaw, objectOf, objectsOf, optional, type Raw, recordOf, textOf } from './fields.ts'
+import { integerOf, isRaw, objectOf, objectsOf, optional, type Raw, recordOf, textOf } from './fields.ts'
 import { decodeNode } from './node.ts'
 import type {
   EndpointSliceObject,
@@ -186,6 +186,9 @@ function place(object: RawObject & { readonly kind: string; readonly apiVersion:
 /** `v1` names it involvedObject and message, `events.k8s.io/v1` regarding and note. */
 function decodeEvent({ meta, evidence, raw }: RawObject): EventObject {
   const about = objectOf(raw.involvedObject ?? raw.regarding)
+  const source = objectOf(raw.source ?? raw.deprecatedSource)
+  const series = objectOf(raw.series)
+  const reporter = [textOf(source.component) ?? textOf(raw.reportingComponent), textOf(source.host)].filter((x) => x)
   return {
     meta,
     evidence,
@@ -197,5 +200,14 @@ function decodeEvent({ meta, evidence, raw }: RawObject): EventObject {
       namespace: textOf(about.namespace) ?? '',
       name: textOf(about.name) ?? '',
     },
+    count: integerOf(series.count) ?? integerOf(raw.count) ?? integerOf(raw.deprecatedCount) ?? 1,
+    ...optional(
+      'lastSeen',
+      textOf(series.lastObservedTime) ??
+        textOf(raw.lastTimestamp) ??
+        textOf(raw.deprecatedLastTimestamp) ??
+        textOf(raw.eventTime),
+    ),
+    ...(reporter.length > 0 ? { reporter: reporter.join(' ') } : {}),
   }
 }

@@ -19,6 +19,10 @@ export function decodeNode({ meta, evidence, spec, status }: RawObject): NodeObj
     ...optional('kubeletVersion', textOf(info.kubeletVersion)),
     ...optional('containerRuntimeVersion', textOf(info.containerRuntimeVersion)),
     allocatable: recordOf(status.allocatable),
+    ...(spec.unschedulable === true ? { unschedulable: true } : {}),
+    ...optional('kernelVersion', textOf(info.kernelVersion)),
+    ...optional('osImage', textOf(info.osImage)),
+    ...optional('providerId', textOf(spec.providerID)),
   }
 }
 
@@ -28,5 +32,7 @@ export function conditionsOf(status: Raw): Condition[] {
     status: textOf(c.status) ?? 'Unknown',
     ...optional('reason', textOf(c.reason)),
     ...optional('message', textOf(c.message)),
+    ...optional('lastTransitionTime', textOf(c.lastTransitionTime)),
+    ...optional('lastHeartbeatTime', textOf(c.lastHeartbeatTime)),
   }))
 }

@@ -26,6 +26,10 @@ export interface Condition {
   readonly status: string
   readonly reason?: string
   readonly message?: string
+  /** RFC 3339. */
+  readonly lastTransitionTime?: string
+  /** RFC 3339: of Nodes, the last time kubelet reported it. */
+  readonly lastHeartbeatTime?: string
 }
 
 export interface NodeObject extends Base {
@@ -37,6 +41,11 @@ export interface NodeObject extends Base {
   readonly containerRuntimeVersion?: string
   /** Allocatable resources as the API prints them (`pods: "110"`). */
   readonly allocatable: Readonly<Record<string, string>>
+  /** True: cordoned, which says nothing about its network. */
+  readonly unschedulable?: boolean
+  readonly kernelVersion?: string
+  readonly osImage?: string
+  readonly providerId?: string
 }
 
 export interface ContainerPort {
@@ -44,6 +53,12 @@ export interface ContainerPort {
   readonly containerPort: number
   readonly hostPort?: number
   readonly protocol: string
+}
+
+/** Limits and requests as the API prints them (`cpu: "500m"`). */
+export interface Resources {
+  readonly limits: Readonly<Record<string, string>>
+  readonly requests: Readonly<Record<string, string>>
 }
 
 export interface PodObject extends Base {
@@ -56,7 +71,31 @@ export interface PodObject extends Base {
     readonly ports: readonly ContainerPort[]
     readonly hasPreStop: boolean
     readonly hasReadinessProbe: boolean
+    readonly resources?: Resources
+    readonly command?: readonly string[]
+    readonly args?: readonly string[]
+    /** An init container that goes on beside the others (KEP-753). */
+    readonly sidecar?: boolean
   }[]
+  /** Init containers that end before the others start. */
+  readonly initContainers?: readonly {
+    readonly name: string
+    readonly image?: string
+    readonly ports: readonly ContainerPort[]
+    readonly command?: readonly string[]
+    readonly args?: readonly string[]
+  }[]
+  readonly dnsConfig?: {
+    readonly nameservers: readonly string[]
+    readonly searches: readonly string[]
+    readonly options: readonly { readonly name: string; readonly value?: string }[]
+  }
+  readonly tolerations?: readonly { readonly key: string; readonly operator: string; readonly effect: string }[]
+  /** Seconds between the end of the pod being asked for and its being killed. */
+  readonly terminationGracePeriod?: number
+  readonly nodeSelector?: Readonly<Record<string, string>>
+  readonly priorityClassName?: string
+  readonly serviceAccountName?: string
   readonly phase: string
   readonly podIPs: readonly string[]
   readonly hostIP?: string
@@ -69,7 +108,14 @@ export interface PodObject extends Base {
     readonly waitingReason?: string
     readonly waitingMessage?: string
     readonly lastTerminatedReason?: string
+    readonly lastTerminatedMessage?: string
+    readonly lastTerminatedExitCode?: number
+    /** It has begun and not ended. */
+    readonly running?: boolean
+    readonly terminatedReason?: string
   }[]
+  readonly initContainerStatuses?: PodObject['containerStatuses']
+  readonly startTime?: string
   readonly reason?: string
   readonly message?: string
 }
@@ -132,6 +178,12 @@ export interface EventObject extends Base {
   readonly reason: string
   readonly message: string
   readonly about: { readonly kind: string; readonly namespace: string; readonly name: string }
+  /** How often it was seen; 1 when not told. */
+  readonly count?: number
+  /** RFC 3339, the last time it was seen. */
+  readonly lastSeen?: string
+  /** Component or host that reported it: `kubelet node2`. */
+  readonly reporter?: string
 }
 
 /** A kind we keep as it came: policies, ingresses, webhooks, custom resources. `raw` is the whole JSON object. */

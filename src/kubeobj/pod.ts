@@ -1,5 +1,16 @@
 import type { RawObject } from './decode.ts'
-import { integerOf, objectOf, objectsOf, optional, portOf, type Raw, textOf } from './fields.ts'
+import {
+  integerOf,
+  isRaw,
+  objectOf,
+  objectsOf,
+  optional,
+  portOf,
+  type Raw,
+  recordOf,
+  textOf,
+  textsOf,
+} from './fields.ts'
 import { conditionsOf } from './node.ts'
 import type { ContainerPort, PodObject } from './objects.ts'
 
@@ -7,7 +18,9 @@ export function decodePod({ meta, evidence, spec, status }: RawObject): PodObjec
   const ips = objectsOf(status.podIPs).map((p) => textOf(p.ip) ?? '')
   const ip = textOf(status.podIP)
   // A sidecar is an init container that goes on (KEP-753): its ports are the pod's.
-  const sidecars = objectsOf(spec.initContainers).filter((c) => c.restartPolicy === 'Always')
+  const init = objectsOf(spec.initContainers)
+  const sidecars = init.filter((c) => c.restartPolicy === 'Always')
+  const starters = init.filter((c) => c.restartPolicy !== 'Always')
   return {
     meta,
     evidence,
@@ -15,11 +28,26 @@ export function decodePod({ meta, evidence, spec, status }: RawObject): PodObjec
     hostNetwork: spec.hostNetwork === true,
     ...optional('dnsPolicy', textOf(spec.dnsPolicy)),
     containers: [...objectsOf(spec.containers), ...sidecars].map(decodeContainer),
+    ...(starters.length === 0 ? {} : { initContainers: starters.map(decodeInit) }),
+    ...(isRaw(spec.dnsConfig) ? { dnsConfig: decodeDns(spec.dnsConfig) } : {}),
+    tolerations: objectsOf(spec.tolerations).map((t) => ({
+      key: textOf(t.key) ?? '',
+      operator: textOf(t.operator) ?? 'Equal',
+      effect: textOf(t.effect) ?? '',
+    })),
+    ...optional('terminationGracePeriod', integerOf(spec.terminationGracePeriodSeconds)),
+    ...(isRaw(spec.nodeSelector) ? { nodeSelector: recordOf(spec.nodeSelector) } : {}),
+    ...optional('priorityClassName', textOf(spec.priorityClassName)),
+    ...optional('serviceAccountName', textOf(spec.serviceAccountName)),
     phase: textOf(status.phase) ?? 'Unknown',
     podIPs: [...new Set([...(ip === undefined ? [] : [ip]), ...ips])].filter((x) => x !== ''),
     ...optional('hostIP', textOf(status.hostIP)),
     conditions: conditionsOf(status),
     containerStatuses: objectsOf(status.containerStatuses).map(decodeStatus),
+    ...(Array.isArray(status.initContainerStatuses)
+      ? { initContainerStatuses: objectsOf(status.initContainerStatuses).map(decodeStatus) }
+      : {}),
+    ...optional('startTime', textOf(status.startTime)),
     ...optional('reason', textOf(status.reason)),
     ...optional('message', textOf(status.message)),
   }
@@ -32,6 +60,35 @@ function decodeContainer(c: Raw): PodObject['containers'][number] {
     ports: objectsOf(c.ports).flatMap(decodePort),
     hasPreStop: objectOf(c.lifecycle).preStop !== undefined,
     hasReadinessProbe: c.readinessProbe !== undefined && c.readinessProbe !== null,
+    ...(isRaw(c.resources)
+      ? { resources: { limits: recordOf(c.resources.limits), requests: recordOf(c.resources.requests) } }
+      : {}),
+    ...commandOf(c),
+    ...(c.restartPolicy === 'Always' ? { sidecar: true } : {}),
+  }
+}
+
+function commandOf(c: Raw): { readonly command?: readonly string[]; readonly args?: readonly string[] } {
+  return {
+    ...(Array.isArray(c.command) ? { command: textsOf(c.command) } : {}),
+    ...(Array.isArray(c.args) ? { args: textsOf(c.args) } : {}),
+  }
+}
+
+function decodeInit(c: Raw): NonNullable<PodObject['initContainers']>[number] {
+  return {
+    name: textOf(c.name) ?? '',
+    ...optional('image', textOf(c.image)),
+    ports: objectsOf(c.ports).flatMap(decodePort),
+    ...commandOf(c),
+  }
+}
+
+function decodeDns(d: Raw): NonNullable<PodObject['dnsConfig']> {
+  return {
+    nameservers: textsOf(d.nameservers),
+    searches: textsOf(d.searches),
+    options: objectsOf(d.options).map((o) => ({ name: textOf(o.name) ?? '', ...optional('value', textOf(o.value)) })),
   }
 }
 
@@ -51,6 +108,7 @@ function decodePort(p: Raw): ContainerPort[] {
 function decodeStatus(s: Raw): PodObject['containerStatuses'][number] {
   const waiting = objectOf(objectOf(s.state).waiting)
   const terminated = objectOf(objectOf(s.lastState).terminated)
+  const ended = objectOf(objectOf(s.state).terminated)
   return {
     name: textOf(s.name) ?? '',
     ready: s.ready === true,
@@ -59,5 +117,9 @@ function decodeStatus(s: Raw): PodObject['containerStatuses'][number] {
     ...optional('waitingReason', textOf(waiting.reason)),
     ...optional('waitingMessage', textOf(waiting.message)),
     ...optional('lastTerminatedReason', textOf(terminated.reason)),
+    ...optional('lastTerminatedMessage', textOf(terminated.message)),
+    ...optional('lastTerminatedExitCode', integerOf(terminated.exitCode)),
+    ...(isRaw(objectOf(s.state).running) ? { running: true } : {}),
+    ...optional('terminatedReason', textOf(ended.reason)),
   }
 }
