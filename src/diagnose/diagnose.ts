@@ -15,7 +15,7 @@ import type { Branch, Diagnosis, Failure, Inquiry, ProbeReport, StateFinding } f
 import { probeAnswered } from './probes.ts'
 import { type Asked, traceAsked } from './question/asked.ts'
 import { CHECKS } from './registry.ts'
-import { breaksNothing } from './regression.ts'
+import { brokenBy } from './regression.ts'
 import { sharesOf, verdictOf } from './verdict.ts'
 
 /** Checks of state beside the failing step. */
@@ -67,7 +67,10 @@ function severityRank(f: Finding): number {
   return { error: 0, warning: 1, info: 2 }[f.severity]
 }
 
-/** Applies the remedy to the model and asks again; the finding says whether it cured the connection and harmed no other. */
+/**
+ * Applies the remedy to the model and asks again: verified when the question is cured and no other connection fares worse;
+ * what would break is named.
+ */
 export function verified(e: Explained, network: Network, objects: KubeObjects, asked: Asked): Finding {
   const { finding, edit } = e.diagnosis
   if (!edit || !finding.remedy) return finding
@@ -76,8 +79,12 @@ export function verified(e: Explained, network: Network, objects: KubeObjects, a
   const branches = traceAsked(after, asked)
   const shares = sharesOf(branches, new Set())
   const cured = shares.failed < 1e-9 && shares.undecided < 1e-9 && (shares.delivered > 0 || shares.outside > 0)
-  if (!cured || !breaksNothing(network, after, objects)) return finding
-  return { ...finding, remedy: { ...finding.remedy, verified: true } }
+  if (!cured) return finding
+  const breaks = brokenBy(network, after, objects)
+  return {
+    ...finding,
+    remedy: { ...finding.remedy, verified: breaks.length === 0, ...(breaks.length > 0 ? { breaks } : {}) },
+  }
 }
 
 /** The inquiry for `asked` on this network. */

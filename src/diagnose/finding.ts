@@ -4,6 +4,7 @@ import type { Network } from '../model/network.ts'
 import type { Step } from '../model/trace.ts'
 import type { Code } from './codes.ts'
 import type { Diagnosis, Failure } from './inquiry.ts'
+import { placed } from './remedy/place.ts'
 
 /** Evidence is a proof, not an archive: more lines than this say no more. */
 const MOST_EVIDENCE = 12
@@ -27,7 +28,7 @@ export function localName(netnsId: string, node: string): string {
 export function diagnosis(failure: Failure, code: Code, words: Words): Diagnosis {
   const { hop, step } = failure
   const evidence = dedupe([...decisive(step), ...(words.evidence ?? []).filter((e) => e !== undefined)])
-  const finding: Finding = {
+  const finding = placed({
     code,
     severity: words.severity ?? 'error',
     title: words.title,
@@ -41,7 +42,7 @@ export function diagnosis(failure: Failure, code: Code, words: Words): Diagnosis
     },
     evidence,
     ...(words.remedy ? { remedy: { ...words.remedy, verified: false } } : {}),
-  }
+  })
   return words.edit ? { finding, edit: words.edit } : { finding }
 }
 

@@ -1,48 +1,78 @@
-/** Does a remedy break what works? Other connections of the cluster, traced before and after. */
-import { parseIp } from '../base/ip.ts'
-import { protocolNumber } from '../base/protocol.ts'
-import { traceConnection } from '../datapath/trace.ts'
+/**
+ * Does a remedy break what works? Other connections of the cluster, traced before and after: every Service and DNS from two pods,
+ * nodes to pods, pods to pods, node ports and the way out; those that touch a changed node first.
+ */
 import type { KubeObjects } from '../kubeobj/objects.ts'
-import type { NetnsId, Network } from '../model/network.ts'
-import type { Packet } from '../model/packet.ts'
-import { firstPacket } from './question/asked.ts'
+import type { Network } from '../model/network.ts'
+import { questionText, type SampleQuestion, sampleQuestions } from './doctor/sample.ts'
+import { ask } from './question/ask.ts'
+import { type Asked, traceAsked } from './question/asked.ts'
+import { QuestionError } from './question/resolve.ts'
 
-/** Most connections traced: a remedy is tried while somebody waits. */
-const MOST = 60
+/** Most connections traced that begin or end on a changed node, and of the others: a remedy is tried while somebody waits. */
+const MOST_NEAR = 90
+const MOST_FAR = 30
+/** Most names in a remedy. */
+const MOST_NAMED = 3
 
-interface Sample {
-  readonly from: NetnsId
-  readonly packet: Packet
+/** Share of the connections of a question that get through, or out of what was collected. */
+function success(network: Network, asked: Asked): number {
+  return traceAsked(network, asked)
+    .filter((b) => b.trace.disposition === 'delivered' || b.trace.disposition === 'exits-network')
+    .reduce((sum, b) => sum + b.trace.probability, 0)
 }
 
-/** Every Service port from two pods on different nodes and from a node, and pods from each node; bounded. */
-export function sampleConnections(network: Network, objects: KubeObjects): Sample[] {
-  const pods = [...network.netns.values()].filter((n) => n.kind === 'pod')
-  const first = pods[0]
-  const second = pods.find((p) => p.node !== first?.node)
-  const hosts = [...network.netns.values()].filter((n) => n.kind === 'host')
-  const senders = [first?.id, second?.id, hosts[0]?.id].filter((id) => id !== undefined)
-  const out: Sample[] = []
-  const add = (from: NetnsId, address: string, port: number, protocol: string) => {
-    const ip = parseIp(address)
-    const number = protocolNumber(protocol)
-    if (ip && number !== null && out.length < MOST) out.push({ from, packet: firstPacket(number, null, ip, port, 0) })
+/** Names resolved; null for what cannot be asked of this evidence. */
+function understood(network: Network, objects: KubeObjects, q: SampleQuestion): Asked | null {
+  try {
+    return ask(network, objects, { from: q.from, to: q.to, protocol: q.protocol, namespace: 'default' })
+  } catch (e) {
+    if (e instanceof QuestionError) return null
+    throw e
   }
-  for (const s of objects.services)
-    for (const p of s.ports)
-      for (const from of senders) if (s.clusterIPs[0]) add(from, s.clusterIPs[0], p.port, p.protocol)
-  for (const host of hosts)
-    for (const pod of objects.pods) if (!pod.hostNetwork && pod.podIPs[0]) add(host.id, pod.podIPs[0], 0, 'icmp')
+}
+
+function changedNodes(before: Network, after: Network): Set<string> {
+  return new Set([...after.netns.values()].filter((n) => before.netns.get(n.id) !== n).map((n) => n.node))
+}
+
+/** `pod/shop/web-1` and `pod/shop/web-1:80` by the node of the pod, `node/node2` by its own name. */
+function nodesOf(objects: KubeObjects): (reference: string) => string | undefined {
+  const pods = new Map(objects.pods.map((p) => [`pod/${p.meta.namespace}/${p.meta.name}`, p.nodeName]))
+  return (reference) => {
+    const name = reference.replace(/:\d+$/, '')
+    return name.startsWith('node/') ? name.slice(5) : pods.get(name)
+  }
+}
+
+/** At most `most` of the list, evenly from all of it. */
+function spread<T>(list: readonly T[], most: number): T[] {
+  return list.length <= most ? [...list] : list.filter((_, i) => (i * most) % list.length < most)
+}
+
+/** The connections a remedy is tried on: those near what it changes, and some far from it. */
+export function regressionSet(before: Network, after: Network, objects: KubeObjects): SampleQuestion[] {
+  const changed = changedNodes(before, after)
+  const nodeOf = nodesOf(objects)
+  const near: SampleQuestion[] = []
+  const far: SampleQuestion[] = []
+  for (const q of sampleQuestions({ network: before, objects })) {
+    const touches = [q.from, q.to].some((r) => changed.has(nodeOf(r) ?? '')) || q.from === 'external'
+    const list = touches ? near : far
+    list.push(q)
+  }
+  return [...spread(near, MOST_NEAR), ...spread(far, MOST_FAR)]
+}
+
+/** Connections that fare worse on `after` than on `before`, at most three, for people. */
+export function brokenBy(before: Network, after: Network, objects: KubeObjects): string[] {
+  const out: string[] = []
+  for (const q of regressionSet(before, after, objects)) {
+    const asked = understood(before, objects, q)
+    if (!asked) continue
+    const now = success(before, asked)
+    if (now > 1e-9 && success(after, asked) < now - 1e-9) out.push(questionText(q))
+    if (out.length === MOST_NAMED) break
+  }
   return out
-}
-
-function success(network: Network, sample: Sample): number {
-  return traceConnection(network, sample)
-    .filter((t) => t.disposition === 'delivered')
-    .reduce((sum, t) => sum + t.probability, 0)
-}
-
-/** True when no sampled connection fares worse on `after` than on `before`. */
-export function breaksNothing(before: Network, after: Network, objects: KubeObjects): boolean {
-  return sampleConnections(before, objects).every((s) => success(after, s) >= success(before, s) - 1e-9)
 }

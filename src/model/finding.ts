@@ -22,10 +22,22 @@ export interface Finding {
 
 export interface Remedy {
   readonly text: string
+  /** Whole shell lines for root, run one after the other at `on`. */
   readonly commands?: readonly string[]
+  readonly on?: RemedyPlace
   readonly manifest?: string
   /** True only after the remedy was applied to the model and the question asked again. */
   readonly verified: boolean
+  /** Connections that work now and would not after the remedy; at most three. Absent when it was not tried or breaks none. */
+  readonly breaks?: readonly string[]
+}
+
+/** Where commands are run: in the host netns of a node, in a pod's netns on that node, or wherever kubectl works. */
+export interface RemedyPlace {
+  readonly node?: string
+  /** `namespace/name`. */
+  readonly pod?: string
+  readonly kubectl?: true
 }
 
 export type AnswerVerdict = 'reachable' | 'unreachable' | 'partial' | 'unknown'

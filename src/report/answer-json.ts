@@ -62,8 +62,10 @@ export function findingJson(f: Finding): Record<string, unknown> {
           remedy: {
             text: clean(f.remedy.text, LIMIT),
             ...(f.remedy.commands ? { commands: f.remedy.commands.map((c) => clean(c, LIMIT)) } : {}),
+            ...(f.remedy.commands && f.remedy.on ? { on: f.remedy.on } : {}),
             ...(f.remedy.manifest ? { manifest: f.remedy.manifest } : {}),
             verified: f.remedy.verified,
+            ...(f.remedy.breaks ? { breaks: f.remedy.breaks } : {}),
           },
         }
       : {}),

@@ -1,8 +1,9 @@
 /** The Answer as GitHub-flavoured markdown, for tickets and pull requests. */
-import type { Answer, Finding } from '../model/finding.ts'
+import type { Answer, Finding, Remedy } from '../model/finding.ts'
 import { percent, whereText } from './answer-text.ts'
 import { clean } from './clean.ts'
 import { branchLines } from './path-text.ts'
+import { placeWords } from './remedy-text.ts'
 import { styleFor } from './style.ts'
 
 /** Keeps cluster text from becoming markup (CommonMark section 2.4 backslash escapes). */
@@ -18,6 +19,11 @@ export function fenced(lines: readonly string[]): string {
   return `${fence}text\n${body}\n${fence}`
 }
 
+function trialWords(r: Remedy): string {
+  if (r.verified) return ' (tried on the model: fixes this, breaks nothing)'
+  return r.breaks ? ` (tried on the model: it would break ${plain(r.breaks.join(', '))})` : ''
+}
+
 /** A finding as blocks of markdown: heading, text, proof, what to do. */
 export function findingMarkdown(f: Finding): string[] {
   const where = whereText(f)
@@ -30,7 +36,7 @@ export function findingMarkdown(f: Finding): string[] {
     )
   if (!f.remedy) return out
   out.push(
-    `**To do:** ${plain(f.remedy.text)}${f.remedy.verified ? ' (tried on the model: fixes this, breaks nothing)' : ''}`,
+    `**To do:** ${plain(f.remedy.text)}${trialWords(f.remedy)}${f.remedy.commands && f.remedy.on ? ` ${placeWords(f.remedy.on)}` : ''}`,
   )
   const commands = [...(f.remedy.commands ?? []), ...(f.remedy.manifest ? [f.remedy.manifest.trimEnd()] : [])]
   if (commands.length > 0)

@@ -5,9 +5,10 @@
 import type { Answer, AnswerProbe, Finding } from '../model/finding.ts'
 import type { ConnectionTrace } from '../model/trace.ts'
 import { briefEvidence } from './brief.ts'
-import { clean, cleanBlock } from './clean.ts'
+import { clean } from './clean.ts'
 import { packetText, placeText } from './packet-text.ts'
 import { branchLines, withoutCounters } from './path-text.ts'
+import { remedyLines } from './remedy-text.ts'
 import { type Style, styleFor, wrap } from './style.ts'
 
 export interface TextOptions {
@@ -63,18 +64,7 @@ export function findingLines(f: Finding, s: Style, width: number, wide: boolean)
   }
   if (f.evidence.length > shown.length)
     lines.push(s.dim(`       ${f.evidence.length - shown.length} more with -o wide`))
-  if (f.remedy) {
-    lines.push(...wrap(clean(f.remedy.text, 900), width, 'To do  ', '       '))
-    for (const c of f.remedy.commands ?? []) lines.push(`         ${s.bold(clean(c))}`)
-    if (f.remedy.manifest)
-      lines.push(
-        ...cleanBlock(f.remedy.manifest.trimEnd())
-          .split('\n')
-          .map((l) => `         ${l}`),
-      )
-    if (f.remedy.verified)
-      lines.push(`       ${s.green('✓')} tried on the model: it fixes this connection and breaks no other`)
-  }
+  if (f.remedy) lines.push(...remedyLines(f.remedy, s, width))
   return lines
 }
 

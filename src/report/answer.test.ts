@@ -32,6 +32,7 @@ describe('renderAnswer', () => {
                no route to 10.244.1.0/24 in the main table
       To do  Restart the CNI agent on node2 so that it installs the route again; look
              for what removed it (networkd and NetworkManager remove foreign routes).
+             On node2:
                ip route replace 10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink
              ✓ tried on the model: it fixes this connection and breaks no other
 

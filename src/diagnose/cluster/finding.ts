@@ -2,6 +2,7 @@ import type { Evidence } from '../../model/evidence.ts'
 import type { Finding, Remedy, Severity } from '../../model/finding.ts'
 import type { Network } from '../../model/network.ts'
 import type { Code } from '../codes.ts'
+import { placed } from '../remedy/place.ts'
 import type { ClusterFinding, Concern } from './check.ts'
 
 /** Evidence is a proof, not an archive: more lines than this say no more. */
@@ -25,7 +26,7 @@ export function clusterFinding(code: Code, words: ClusterWords): ClusterFinding 
   return {
     hurts: words.hurts === true,
     concerns: words.concerns,
-    finding: {
+    finding: placed({
       code,
       severity: words.severity,
       title: words.title,
@@ -33,7 +34,7 @@ export function clusterFinding(code: Code, words: ClusterWords): ClusterFinding 
       where: words.where,
       evidence: words.evidence.filter((e) => e !== undefined).slice(0, MOST_EVIDENCE),
       ...(words.remedy ? { remedy: { ...words.remedy, verified: false } } : {}),
-    },
+    }),
     ...(words.edit ? { edit: words.edit } : {}),
   }
 }

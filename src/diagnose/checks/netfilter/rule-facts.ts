@@ -5,7 +5,6 @@ import type { Failure, Inquiry } from '../../inquiry.ts'
 import { withoutRule } from '../../remedy/edit.ts'
 import { podRanges } from '../../view/owner.ts'
 import { type RuleOwner, ruleOwner } from '../../view/rule-owner.ts'
-import { shellWord } from '../../view/words.ts'
 
 /** True when a netfilter rule or chain policy ended the packet's way. */
 export function byNetfilter(f: Failure): boolean {
@@ -34,12 +33,7 @@ export function deleteCommand(f: Failure): string[] {
   const artefact = decisive(step)[0]?.artefact ?? ''
   const six = step.packet.src.family === 6 ? 'ip6tables' : 'iptables'
   const tool = artefact.includes('legacy') ? `${six}-legacy` : six
-  return [`${inPlace(f)}${tool} -t ${step.table} -D ${text.slice(3)}`]
-}
-
-/** Prefix that says where a command is to be run: nothing on a node, nsenter for a pod. */
-export function inPlace(f: Failure): string {
-  return f.netns?.pod ? `nsenter -t "$(PID of ${shellWord(`${f.netns.pod.namespace}/${f.netns.pod.name}`)})" -n ` : ''
+  return [`${tool} -t ${step.table} -D ${text.slice(3)}`]
 }
 
 /** The model without the deciding rule; undefined when its line is not known. */
