@@ -84,12 +84,25 @@ function proxyEvidence(netns: Netns | undefined): Evidence | undefined {
 /** Kinds of steps that come after routing and rules. */
 const ON_THE_WIRE: ReadonlySet<Step['kind']> = new Set(['neighbour', 'send', 'wire'])
 
+/** True when the packet came to a node's rules, or would have, were there any: what dies before was not theirs to translate. */
+function cameToTheRules(f: Failure, kindOf: (netns: string) => Netns['kind'] | undefined): boolean {
+  return f.trace.hops.some(
+    (h) =>
+      kindOf(h.netns) === 'host' &&
+      h.steps.some(
+        (s) =>
+          (s.kind === 'netfilter' && (s.hook === 'prerouting' || s.hook === 'output')) ||
+          (s.kind === 'route' && s.verdict === 'continue'),
+      ),
+  )
+}
+
 /** `service-port-missing`, `kube-proxy-rules-missing`, `kube-proxy-not-running`: the Service exists, the rule does not. */
 export const notTranslated: Check = {
   name: 'service-not-translated',
   explain(f, q) {
     const { packet } = f.step
-    if (f.direction === 'reply') return null
+    if (f.direction === 'reply' || !cameToTheRules(f, (id) => q.network.netns.get(id)?.kind)) return null
     // Where a step before a node's wire could not be decided, or no machine we know had the packet, nothing says that
     // no rule translates it.
     if (f.netns === undefined) return null
