@@ -565,6 +565,142 @@ export const CODES = {
     proof: "The probe's output.",
     remedy: 'None is needed for the connection; take a new snapshot, and report it if it stays.',
   },
+  'tunnel-checksum-offload': {
+    area: 'overlay',
+    meaning:
+      'The sender leaves checksums of tunnelled packets to a device that computes them wrongly; the receiver drops them.',
+    proof: 'UdpInCsumErrors rising on a node with a tunnel, and the kernel release.',
+    remedy: "Switch the tunnel device's checksum offload off (the command is given), or update the kernel.",
+  },
+  'mtu-mismatch': {
+    area: 'MTU',
+    meaning:
+      'Configured sizes disagree: a pod sends larger packets than its node, its tunnel or the other nodes carry.',
+    proof: 'The MTU of both links.',
+    remedy: "Set one MTU in the CNI's configuration and create the pods anew.",
+  },
+  'neighbour-table-full': {
+    area: 'neighbour',
+    meaning: 'The neighbour table of a node is full; new next hops cannot be learned.',
+    proof: 'gc_thresh3 next to the number of entries, "neighbor table overflow" in the kernel log, table_fulls.',
+    remedy: 'Raise net.ipv4.neigh.default.gc_thresh1, 2 and 3.',
+  },
+  'lb-arp-conflict': {
+    area: 'neighbour',
+    meaning: 'Two machines answer for a load balancer address.',
+    proof: 'Both links with the address, or two MACs for it in neighbour tables.',
+    remedy: 'Let one machine answer: arp_ignore and arp_announce (strictARP), or take the address away from the other.',
+  },
+  'lb-not-announced': {
+    area: 'neighbour',
+    meaning: 'A load balancer address was given out, and nobody announces it.',
+    proof: 'The address pool without an advertisement, or no speaker that may announce.',
+    remedy: 'Add an L2Advertisement or BGPAdvertisement for the pool; let the speaker run.',
+  },
+  'arp-stale-outside': {
+    area: 'neighbour',
+    meaning: 'A machine outside still sends a load balancer address to the node that announced it before.',
+    proof: 'Its neighbour entry next to the node that announces now.',
+    remedy: 'Flush the entry; let the network accept gratuitous ARP.',
+  },
+  'rules-flushed': {
+    area: 'netfilter',
+    meaning: "Kubernetes' or the CNI's rules were flushed: their chains are empty, or nothing leads to them.",
+    proof: 'The chain without rules or without a jump, next to the other nodes.',
+    remedy: 'Restart kube-proxy or the CNI agent; find out what flushed (firewalld reload, iptables -F).',
+  },
+  'nodeport-blocked': {
+    area: 'service',
+    meaning: 'A rule before translation drops what is sent to node ports.',
+    proof: 'The rule, with file and line, and the node port.',
+    remedy: 'Admit the node port range in that rule.',
+  },
+  'nodeport-port-conflict': {
+    area: 'service',
+    meaning:
+      'Two parties claim one port of a node: a Service, a hostPort, a process or a rule; traffic lands on the wrong one.',
+    proof: 'Both claims.',
+    remedy: 'Give one of them another port.',
+  },
+  'conntrack-full': {
+    area: 'conntrack, NAT',
+    meaning: 'The connection table of a node is full; new connections are dropped.',
+    proof: 'nf_conntrack_count next to nf_conntrack_max, and "table full, dropping packet" in the kernel log.',
+    remedy: 'Raise nf_conntrack_max; find the client that fills it.',
+  },
+  'conntrack-insert-race': {
+    area: 'conntrack, NAT',
+    meaning: 'Two packets of one UDP socket race for one conntrack entry, and one is lost: DNS lookups that take 5 s.',
+    proof: 'insert_failed of conntrack -S, next to translated DNS connections.',
+    remedy: 'Run a node-local DNS cache, or use-vc or single-request in resolv.conf.',
+  },
+  'snat-port-exhaustion': {
+    area: 'conntrack, NAT',
+    meaning: 'All source ports of one address towards one destination are taken.',
+    proof: 'The number of translated connections to it next to the size of the range.',
+    remedy: 'More source addresses, connections that are reused, or several destinations.',
+  },
+  'masquerade-unwanted': {
+    area: 'conntrack, NAT',
+    meaning: 'Traffic between pods is masqueraded: the receiver sees a node instead of the pod.',
+    proof: "The pod's address before and after the node.",
+    remedy: "Exclude the pod range from the masquerade rule (the CNI's or ip-masq-agent's configuration).",
+  },
+  'mark-conflict': {
+    area: 'conntrack, NAT',
+    meaning: 'Two parties use the same bits of the packet mark for different purposes.',
+    proof: 'A rule of each that sets the bits.',
+    remedy: 'Give one of them other bits (Felix iptablesMarkMask, kube-proxy masqueradeBit).',
+  },
+  'ipvs-conn-reuse': {
+    area: 'IPVS',
+    meaning: 'IPVS sends a new connection that reuses a source port to the old server, or delays it by a second.',
+    proof: 'net.ipv4.vs.conn_reuse_mode, a server of weight 0 that still has connections, the kernel release.',
+    remedy: 'Update the kernel to 5.9 or later; expire_nodest_conn 1.',
+  },
+  'ipvs-port-collision': {
+    area: 'IPVS',
+    meaning:
+      'A masqueraded connection got an allocated node port as source port; IPVS takes its answer for node port traffic.',
+    proof: 'A SYN_SENT conntrack entry whose reply goes to a node port.',
+    remedy: 'Keep the node port range out of masquerading (--to-ports).',
+  },
+  'ipvs-address-conflict': {
+    area: 'IPVS',
+    meaning: 'kube-ipvs0 holds the address of a real machine, or a real link holds the address of a Service.',
+    proof: 'Both links with the address.',
+    remedy: 'Take the address from the Service or from the machine.',
+  },
+  'port-range-overlap': {
+    area: 'sysctl',
+    meaning: 'Source ports the kernel may choose cover allocated node ports.',
+    proof: 'net.ipv4.ip_local_port_range, the reserved ports, and the Services.',
+    remedy: 'Reserve the node port range (net.ipv4.ip_local_reserved_ports).',
+  },
+  'tcp-tw-recycle': {
+    area: 'sysctl',
+    meaning: 'Clients that share an address lose connections by chance.',
+    proof: 'net.ipv4.tcp_tw_recycle is 1; TcpExtPAWSPassive.',
+    remedy: 'Set it to 0.',
+  },
+  'ipv6-default-route-lost': {
+    area: 'sysctl',
+    meaning: 'With forwarding on, router advertisements are ignored, and the IPv6 default route expired.',
+    proof: 'net.ipv6.conf.LINK.accept_ra is 1, forwarding is 1, no default route.',
+    remedy: 'Set accept_ra to 2.',
+  },
+  'cpu-throttled': {
+    area: 'timing',
+    meaning: 'A container is held back by its CPU limit; it looks like a slow network.',
+    proof: 'nr_throttled next to nr_periods in cpu.stat.',
+    remedy: 'Raise or remove the CPU limit.',
+  },
+  'capture-leftover': {
+    area: 'leftovers',
+    meaning: 'Something that was made to watch traffic is still there: a mirror, a tap, a debug pod. Not a fault.',
+    proof: 'The link, the filter or the pod.',
+    remedy: 'Remove it when nobody uses it any more (the command is given).',
+  },
 } as const satisfies Readonly<Record<string, CodePage>>
 
 export type Code = keyof typeof CODES
@@ -584,19 +720,9 @@ export const RESERVED: Readonly<Record<string, readonly string[]>> = {
     'policy-not-enforced',
   ],
   bridge: ['bridge-address-wrong'],
-  overlay: ['tunnel-checksum-offload'],
-  MTU: ['mtu-mismatch'],
-  neighbour: ['neighbour-table-full', 'lb-arp-conflict', 'lb-not-announced', 'arp-stale-outside'],
-  netfilter: ['reject-rule', 'rules-flushed'],
-  service: ['kube-proxy-slow', 'lb-pending', 'lb-hairpin', 'nodeport-blocked', 'nodeport-port-conflict'],
-  'conntrack, NAT': [
-    'conntrack-full',
-    'conntrack-insert-race',
-    'snat-port-exhaustion',
-    'masquerade-unwanted',
-    'mark-conflict',
-  ],
-  IPVS: ['ipvs-conn-reuse', 'ipvs-port-collision', 'ipvs-address-conflict', 'ipvs-virtual-server-missing'],
+  netfilter: ['reject-rule'],
+  service: ['kube-proxy-slow', 'lb-pending', 'lb-hairpin'],
+  IPVS: ['ipvs-virtual-server-missing'],
   policy: ['policy-peer-and-or'],
   DNS: [
     'dns-policy-not-cluster',
@@ -609,7 +735,6 @@ export const RESERVED: Readonly<Record<string, readonly string[]>> = {
     'dns-rbac',
     'dns-slow',
   ],
-  sysctl: ['port-range-overlap', 'tcp-tw-recycle', 'ipv6-default-route-lost'],
   CIDR: ['cidr-overlap-service'],
   'dual-stack': ['dual-stack-backend-missing'],
   ingress: [
@@ -621,5 +746,5 @@ export const RESERVED: Readonly<Record<string, readonly string[]>> = {
   ],
   mesh: ['mesh-mtls-strict', 'mesh-protocol-wrong', 'mesh-redirect-no-proxy'],
   application: ['container-not-ready'],
-  timing: ['cpu-throttled', 'rollout-race', 'connection-not-rebalanced'],
+  timing: ['rollout-race', 'connection-not-rebalanced'],
 }

@@ -4,10 +4,10 @@ import type { Link, Netns } from '../../../model/network.ts'
 import type { Packet } from '../../../model/packet.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Failure, Inquiry } from '../../inquiry.ts'
-import { withFdb, withNeighbour } from '../../remedy/edit.ts'
 import { nodeProof } from '../../view/object-proof.ts'
 import { holders, hostNetns, ownerOf, ownerText } from '../../view/owner.ts'
 import { directionWord } from '../../view/words.ts'
+import { fdbMissingWords, fdbWrongWords, mismatchWords, vtepMacWords } from './words.ts'
 
 function vxlanOf(netns: Netns | undefined, name?: string): Link | undefined {
   return netns?.links.find((l) => l.kind === 'vxlan' && (name === undefined || l.name === name))
@@ -52,16 +52,16 @@ const mismatch: Check = {
     const theirs = vxlanOf(f.netns)
     const mine = sender ? vxlanOf(q.network.netns.get(sender.netns), sender.link) : undefined
     const what = port ? 'UDP port' : 'VNI'
-    const value = (l: Link | undefined) => (port ? l?.vxlan?.port : l?.vxlan?.vni)
-    return diagnosis(f, port ? 'tunnel-port-mismatch' : 'tunnel-vni-mismatch', {
-      title: `${sender?.node ?? 'the sender'} and ${f.hop.node} disagree about the VXLAN ${what} (${value(mine) ?? '?'} and ${value(theirs) ?? '?'})`,
-      text: `${sender?.node ?? 'The sending node'} wraps the ${directionWord(f)} with ${what} ${value(mine) ?? '?'}; ${f.hop.node} listens for ${what} ${value(theirs) ?? '?'} (${theirs?.name ?? 'no VXLAN link'}). The packet arrives and nobody unwraps it; no firewall is involved.`,
-      evidence: [mine?.evidence, theirs?.evidence],
-      remedy: {
-        text: `Use one ${what} on all nodes (the CNI's configuration), delete ${theirs?.name ?? 'the VXLAN link'} on the node that differs and restart the CNI agent there.`,
-        ...(theirs ? { commands: [`ip link del ${theirs.name}`] } : {}),
-      },
-    })
+    return diagnosis(
+      f,
+      port ? 'tunnel-port-mismatch' : 'tunnel-vni-mismatch',
+      mismatchWords(
+        what,
+        { node: sender?.node ?? 'the sender', link: mine },
+        { node: f.hop.node, link: theirs },
+        `the ${directionWord(f)}`,
+      ),
+    )
   },
 }
 
@@ -86,21 +86,8 @@ const vtepMac: Check = {
       if (!link || !entry) continue
       if (!f.trace.hops.some((h) => h.netns === netns.id)) continue
       const own = end.addresses.find((a) => ipEquals(a.ip, entry.ip))
-      const vtep = end.vxlan?.local
-      return diagnosis(f, 'vtep-mac-mismatch', {
-        title: `${remote.node} changed the MAC of ${end.name} to ${end.mac}; ${netns.node} still sends to ${entry.mac}`,
-        text: `${netns.node} holds a permanent neighbour entry ${formatIp(entry.ip)} → ${entry.mac} for the tunnel end of ${remote.node}. Its ${end.name} now has ${end.mac}, so the frame is unwrapped and dropped as not meant for it. (systemd-udevd's MACAddressPolicy=persistent rewrites it after boot.)`,
-        evidence: [entry.evidence, end.evidence, own?.evidence],
-        where: { node: remote.node, netns: 'host', link: end.name },
-        remedy: {
-          text: `Restart the CNI agent on ${remote.node} so that it publishes the new MAC, and keep udev off the link (a .link file with MACAddressPolicy=none).`,
-          commands: [`ip link set ${end.name} address ${entry.mac}`],
-        },
-        edit: (n) => {
-          const known = withNeighbour(n, netns.id, link.name, entry.ip, end.mac)
-          return vtep ? withFdb(known, netns.id, link.name, end.mac, vtep) : known
-        },
-      })
+      const holder = { node: netns.node, netns: netns.id, link: link.name }
+      return diagnosis(f, 'vtep-mac-mismatch', vtepMacWords(remote.node, end, own, holder, entry))
     }
     return null
   },
@@ -157,19 +144,10 @@ const fdb: Check = {
       const meant = meantFor(f, q)
       const peer = meant === undefined ? undefined : hostNetns(q.network, meant)
       const end = vxlanOf(peer, f.step.link) ?? vxlanOf(peer)
-      const vtep = end?.vxlan?.local
-      const link = f.step.link ?? end?.name ?? ''
+      const holder = { node: f.hop.node, netns: f.hop.netns, link: f.step.link ?? end?.name ?? '' }
       return diagnosis(f, 'fdb-missing', {
-        title: `${link} on ${f.hop.node} does not know where ${meant ?? 'the peer'} is (no FDB entry)`,
-        text: `To wrap the ${directionWord(f)}, ${link} needs a forwarding entry that maps the peer's MAC${end ? ` ${end.mac}` : ''} to its node address; there is none, so the packet is dropped without a trace.`,
-        evidence: [end?.evidence],
-        remedy: {
-          text: `Restart the CNI agent on ${f.hop.node}; it writes the entry from the Node's annotations.`,
-          ...(end && vtep
-            ? { commands: [`bridge fdb replace ${end.mac} dev ${link} dst ${formatIp(vtep)} self permanent`] }
-            : {}),
-        },
-        ...(end && vtep ? { edit: (n) => withFdb(n, f.hop.netns, link, end.mac, vtep) } : {}),
+        ...fdbMissingWords(holder, meant ?? 'the peer', end, `the ${directionWord(f)}`),
+        where: {},
       })
     }
     const sender = senderOf(f)
@@ -185,21 +163,10 @@ const fdb: Check = {
     if (!right && !peer) return null
     const mine = q.network.netns.get(sender.netns)
     const entry = mine?.fdb.find((e) => e.dst && ipEquals(e.dst, outer.dst))
-    if (!entry) return null
-    const now = ownerOf(q.network, q.objects, outer.dst)
-    return diagnosis(f, 'fdb-wrong', {
-      title: `${sender.node} sends tunnel packets for ${meant} to ${formatIp(outer.dst)}, where ${meant} is not`,
-      text: `The FDB of ${entry.link} on ${sender.node} maps ${entry.mac}, the tunnel end of ${meant}, to ${formatIp(outer.dst)} (${ownerText(now)}); ${meant} is at ${right ? formatIp(right) : 'another address'}. The entry is from before ${meant} changed its address.`,
-      evidence: [entry.evidence, vxlanOf(peer)?.evidence],
-      where: { node: sender.node, netns: 'host', link: entry.link },
-      remedy: {
-        text: `Restart the CNI agent on ${meant} (it publishes its address) and on ${sender.node}.`,
-        ...(right
-          ? { commands: [`bridge fdb replace ${entry.mac} dev ${entry.link} dst ${formatIp(right)} self permanent`] }
-          : {}),
-      },
-      ...(right ? { edit: (n) => withFdb(n, sender.netns, entry.link, entry.mac, right) } : {}),
-    })
+    if (!entry?.dst) return null
+    const now = ownerText(ownerOf(q.network, q.objects, outer.dst))
+    const holder = { node: sender.node, netns: sender.netns }
+    return diagnosis(f, 'fdb-wrong', fdbWrongWords(holder, meant, { ...entry, dst: entry.dst }, now, vxlanOf(peer)))
   },
 }
 

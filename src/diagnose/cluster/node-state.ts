@@ -1,0 +1,19 @@
+/** Checks of what the nodes' kernels hold: sysctls, links, tunnels, tables, counters. */
+import { podLinkState } from '../checks/links/pod-links.ts'
+import { bridgeNetfilterState } from '../checks/sysctl/bridge-netfilter-state.ts'
+import { forwardingState } from '../checks/sysctl/forwarding-state.ts'
+import { ipv6DefaultRoute } from '../checks/sysctl/ipv6-default.ts'
+import { portRangeOverlap } from '../checks/sysctl/port-range.ts'
+import { rpFilterState } from '../checks/sysctl/rp-filter-state.ts'
+import { twRecycle } from '../checks/sysctl/tw-recycle.ts'
+import type { ClusterCheck } from './check.ts'
+
+export const NODE_STATE_CHECKS: readonly ClusterCheck[] = [
+  forwardingState,
+  bridgeNetfilterState,
+  rpFilterState,
+  portRangeOverlap,
+  twRecycle,
+  ipv6DefaultRoute,
+  podLinkState,
+]
