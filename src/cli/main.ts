@@ -7,6 +7,7 @@ import { declareDoctor } from './doctor.ts'
 import { declareLab } from './lab.ts'
 import { declareRules } from './rules.ts'
 import { declareSnapshot } from './snapshot.ts'
+import { declareWalk } from './walk.ts'
 import { declareWhy } from './why.ts'
 
 export function buildProgram(name: string): Command {
@@ -18,6 +19,7 @@ export function buildProgram(name: string): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, `${name}: `)) })
   declareWhy(program)
+  declareWalk(program)
   declareDoctor(program)
   declareRules(program)
   declareSnapshot(program)

@@ -1,0 +1,83 @@
+/** One question's answer as a numbered checklist: the parts that apply, in the order an expert asks them. */
+import type { Answer, Finding } from '../../model/finding.ts'
+import type { Walk, WalkStepId } from '../../model/walk.ts'
+import type { Inquiry } from '../inquiry.ts'
+import type { Asked } from '../question/asked.ts'
+import { addressStep } from './address-step.ts'
+import { dnsSteps } from './dns-steps.ts'
+import type { Draft } from './draft.ts'
+import { type Fate, fateOf } from './fate.ts'
+import { podSteps } from './pod-steps.ts'
+import { serviceAsked, serviceSteps } from './service-steps.ts'
+
+/** The checklist of an answered question. `before`: steps that come first, of an ingress. */
+export function walkOf(q: Inquiry, asked: Asked, answer: Answer, before: readonly Draft[] = []): Walk {
+  const own = q.branches.filter((b) => b.stage !== 'dns').map((b) => fateOf(b, q))
+  const lookups = q.branches.filter((b) => b.stage === 'dns').map((b) => fateOf(b, q))
+  const steps: Draft[] = [...before]
+  if (asked.nameservers.length > 0 || asked.unresolved !== undefined) steps.push(...dnsSteps(q, asked, lookups, answer))
+  const target = asked.targets[0]
+  const service = target ? serviceAsked(q, target) : null
+  if (service) steps.push(...serviceSteps(q, service, own, answer))
+  const onward = own.filter((f) => !f.hairpin)
+  steps.push(addressStep(q, own, answer), ...podSteps(q, onward, lateReason(own, onward, steps)))
+  return {
+    question: answer.question,
+    verdict: answer.verdict,
+    steps: placed(steps, answer, q).map((s, i) => ({ number: i + 1, ...s })),
+    findings: answer.findings,
+  }
+}
+
+/** Why no packet is on its way to a pod at all. */
+function lateReason(own: readonly Fate[], onward: readonly Fate[], steps: readonly Draft[]): string | null {
+  if (own.length === 0) return 'no address is known to send to'
+  if (onward.length === 0) return 'the client is its own backend, see hairpin above'
+  const waiting = onward.every((f) => f.ending?.at === 'proxy')
+  if (!waiting) return null
+  return steps.findLast((s) => s.state === 'failed' || s.state === 'unknown')?.title ?? 'it is not translated'
+}
+
+/** The steps that findings without a dying packet belong to: what spoils a connection that every hop lets pass. */
+const STEP_OF_CODE: Readonly<Record<string, WalkStepId>> = {
+  'path-mtu-too-small': 'pod.encap',
+  'pmtu-blackhole': 'pod.encap',
+  'underlay-drop': 'pod.received',
+  'packet-loss': 'pod.received',
+  'node-address-wrong': 'pod.received',
+  'bandwidth-limited': 'pod.send',
+  'accept-queue-overflow': 'pod.deliver',
+  'conntrack-stale': 'service.proxy',
+  'kube-proxy-rules-stale': 'service.proxy',
+  'kube-proxy-rules-missing': 'service.proxy',
+  'kube-proxy-not-running': 'service.proxy',
+  'dns-upstream-unreachable': 'dns.corefile',
+}
+
+/** Errors no step speaks of yet are put to the step they belong to, so that a bad verdict never stands above ticks alone. */
+function placed(steps: readonly Draft[], answer: Answer, q: Inquiry): readonly Draft[] {
+  if (answer.verdict !== 'unreachable' && answer.verdict !== 'partial') return steps
+  const out = [...steps]
+  for (const f of answer.findings) {
+    if (f.severity === 'info' || out.some((s) => s.finding === f.code)) continue
+    if (f.severity === 'warning' && out.some((s) => s.state === 'failed')) continue
+    const wanted = STEP_OF_CODE[f.code] ?? stepOfPlace(f, q)
+    const at = Math.max(
+      out.findIndex((s) => s.id === wanted),
+      -1,
+    )
+    const step = out[at]
+    if (!step || step.state === 'failed') continue
+    out[at] = { ...step, state: 'failed', text: f.title, evidence: f.evidence.slice(0, 4), finding: f.code }
+  }
+  return out
+}
+
+function stepOfPlace(f: Finding, q: Inquiry): WalkStepId {
+  if (f.where.direction === 'reply') return 'pod.return'
+  const branch = q.branches.find((b) => b.stage !== 'dns')
+  const [node, kind, ...pod] = branch?.source.netns?.split('/') ?? []
+  const own = kind === 'pod' ? `pod/${pod.join('/')}` : undefined
+  if (f.where.netns?.startsWith('pod/')) return f.where.netns === own ? 'pod.send' : 'pod.deliver'
+  return f.where.node === node || f.where.node === undefined ? 'pod.route' : 'pod.routed'
+}
