@@ -23,6 +23,8 @@ export interface ServiceEndpoint {
 }
 
 export interface EndpointChoice {
+  /** Every endpoint of the port in this family, whatever its state, in kube-proxy's order (by text). */
+  readonly all: readonly ServiceEndpoint[]
   /** Used by traffic with policy Cluster, in kube-proxy's order (by text). */
   readonly cluster: readonly ServiceEndpoint[]
   /** Used by traffic with policy Local. */
@@ -41,8 +43,7 @@ export function endpointsOf(
   nodeName: string,
 ): ServiceEndpoint[] {
   const found = new Map<string, ServiceEndpoint>()
-  for (const slice of slices) {
-    if (slice.meta.namespace !== id.namespace || slice.serviceName !== id.service) continue
+  for (const slice of slicesOf(slices, id)) {
     if (slice.addressType !== (family === 4 ? 'IPv4' : 'IPv6')) continue
     for (const port of slice.ports) {
       if (port.name !== id.portName || port.protocol.toLowerCase() !== id.protocol || port.port === null) continue
@@ -71,6 +72,26 @@ export function endpointsOf(
     }
   }
   return [...found.values()].sort((x, y) => (x.text < y.text ? -1 : x.text > y.text ? 1 : compareIp(x.ip, y.ip)))
+}
+
+/** Large clusters have thousands of slices and every node asks for each Service's: they are sorted by Service once. */
+const byService = new WeakMap<readonly EndpointSliceObject[], ReadonlyMap<string, readonly EndpointSliceObject[]>>()
+
+function slicesOf(slices: readonly EndpointSliceObject[], id: ServicePortId): readonly EndpointSliceObject[] {
+  let index = byService.get(slices)
+  if (!index) {
+    const made = new Map<string, EndpointSliceObject[]>()
+    for (const slice of slices) {
+      if (LEFT_ALONE.some((label) => label in slice.meta.labels)) continue
+      const key = `${slice.meta.namespace}/${slice.serviceName}`
+      const known = made.get(key)
+      if (known) known.push(slice)
+      else made.set(key, [slice])
+    }
+    index = made
+    byService.set(slices, index)
+  }
+  return index.get(`${id.namespace}/${id.service}`) ?? []
 }
 
 /** Hints count only when every ready endpoint carries them and at least one is for this node or zone. */
@@ -107,12 +128,15 @@ export function chooseEndpoints(
     : []
   const any = cluster.length > 0 || local.length > 0 || (!uses.cluster && usable(all, () => true).length > 0)
   const reachable = [...cluster, ...local.filter((e) => !cluster.includes(e))]
-  return { cluster, local, reachable, any }
+  return { all, cluster, local, reachable, any }
 }
 
-/** True when kube-proxy leaves this Service alone (pkg/proxy/util `ShouldSkipService`, and its informer's selector). */
+/** Labels with which kube-proxy's informers see neither a Service nor its slices (cmd/kube-proxy/app/server.go `Run`). */
+const LEFT_ALONE = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless']
+
+/** False when kube-proxy leaves this Service alone (pkg/proxy/util `ShouldSkipService`, and its informer's selector). */
 export function isProxied(service: ServiceObject): boolean {
   if (service.type === 'ExternalName') return false
   if (service.clusterIPs.length === 0 || service.clusterIPs[0] === '' || service.clusterIPs[0] === 'None') return false
-  return !('service.kubernetes.io/service-proxy-name' in service.meta.labels)
+  return !LEFT_ALONE.some((label) => label in service.meta.labels)
 }

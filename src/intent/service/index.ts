@@ -1,6 +1,7 @@
 export type { EndpointChoice, ServiceEndpoint } from './endpoints.ts'
 export { type ExpectedServicePort, expectedServices, type Frontend } from './expected.ts'
 export { type IptablesRendering, renderIptables } from './iptables.ts'
+export { type ExpectedVirtualServer, expectedBoundAddresses, expectedVirtualServers, renderIpvs } from './ipvs.ts'
 export { endpointChain, nftEndpointBase, nftServiceBase, servicePortHash, servicePortName } from './names.ts'
 export { renderNft } from './nft.ts'
 export type { ProxyOptions } from './options.ts'
