@@ -25,11 +25,12 @@ function paint(state: WalkState, s: Style): string {
   }
 }
 
-function stepLines(step: WalkStep, s: Style, o: TextOptions): string[] {
+function stepLines(step: WalkStep, before: WalkStep | undefined, s: Style, o: TextOptions): string[] {
   const width = o.width ?? 80
   const title = clean(step.title)
   const bold = step.state === 'failed' ? s.bold : step.state === 'skipped' ? s.dim : (t: string) => t
   const lines = [`${String(step.number).padStart(3)} ${paint(step.state, s)} ${bold(title)}`]
+  if (step.state === 'skipped' && before?.state === 'skipped' && before.text === step.text) return lines
   const code = step.finding === undefined ? '' : `${step.finding}: `
   const text = wrap(clean(`${code}${step.text}`, 900), width, '      ', '      ')
   lines.push(...(step.state === 'skipped' ? text.map(s.dim) : text))
@@ -60,7 +61,7 @@ export function walkText(w: Walk, o: TextOptions): string {
   const [first, ...others] = w.findings
   if (first) lines.push(...wrap(headline(first), width, '  ', '  ').map((l) => s.bold(l)))
   lines.push('')
-  for (const step of w.steps) lines.push(...stepLines(step, s, o))
+  for (const [i, step] of w.steps.entries()) lines.push(...stepLines(step, w.steps[i - 1], s, o))
   if (first) lines.push('', ...findingLines(first, s, width, o.wide))
   if (others.length > 0) {
     lines.push('', 'Also seen')

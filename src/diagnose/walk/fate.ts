@@ -66,11 +66,33 @@ export function fateOf(branch: Branch, q: Inquiry): Fate {
     const at = way.findLast((s) => s.step === failure.step) ?? way.at(-1)
     return {
       ...base,
-      ending: { ...ending, at: 'return', ...(at ? { back: { stage: at.stage, node: at.hop.node } } : {}) },
+      ending: {
+        ...ending,
+        at: 'return',
+        ...(at ? { back: { stage: blamed(at.stage, finding), node: at.hop.node } } : {}),
+      },
     }
   }
-  const at = staged.findLast((s) => s.step === failure.step)?.stage ?? 'send'
+  const at = blamed(staged.findLast((s) => s.step === failure.step)?.stage ?? 'send', finding)
   return { ...base, ending: { ...ending, at: virtual && !translated && at !== 'send' ? 'proxy' : at } }
+}
+
+/** Causes that are a matter of routing though the packet died later: a missing route lets it leave by the default one. */
+const ROUTING: ReadonlySet<string> = new Set([
+  'route-missing',
+  'route-wrong-next-hop',
+  'route-shadowed',
+  'route-blackhole',
+  'routing-rule-wrong',
+  'cidr-overlap-node',
+  'cidr-overlap-external',
+])
+
+/** The stage that is to blame: where the packet died, or the routing before it. */
+function blamed(stage: Stage, finding: Finding | undefined): Stage {
+  if (!finding || !ROUTING.has(finding.code)) return stage
+  if (stage === 'encap') return 'route'
+  return stage === 'deliver' ? 'routed' : stage
 }
 
 function endingOf(failure: Failure, finding: Finding | undefined): Omit<Ending, 'at'> {
@@ -83,12 +105,13 @@ function endingOf(failure: Failure, finding: Finding | undefined): Omit<Ending, 
         ? 'left'
         : 'unknown'
   const unknowns = failure.trace.unknowns
-  const text = state === 'unknown' && unknowns.length > 0 ? `not known: ${unknowns.slice(0, 2).join('; ')}` : said(step)
+  const seen = state === 'unknown' && unknowns.length > 0 ? `not known: ${unknowns.slice(0, 2).join('; ')}` : said(step)
+  const text = state === 'failed' && finding ? `${finding.title} (seen: ${seen})` : seen
   return { state, text, evidence: decisive(step), ...(finding ? { finding } : {}) }
 }
 
 /** A step in one phrase, without what only experts of `ip route` miss. */
 export function said(step: Step): string {
-  const hook = step.kind === 'netfilter' && step.hook ? `${step.hook}: ` : ''
-  return `${hook}${step.text.replace(' (table main)', '')}`
+  const text = step.text.replace(' (table main)', '')
+  return step.kind === 'netfilter' && step.hook && !text.startsWith(step.hook) ? `${step.hook}: ${text}` : text
 }

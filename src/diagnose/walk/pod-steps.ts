@@ -36,7 +36,9 @@ export function podSteps(q: Inquiry, fates: readonly Fate[], late: string | null
   const out: Draft[] = []
   let stopped = late
   for (const step of STEPS) {
-    const made = stopStep(q, fates, step, stopped)
+    // What the pod sends is seen even when nothing on the node can go on with it.
+    const sends = step.stage === 'send' && fates.length > 0
+    const made = stopStep(q, fates, step, sends ? null : stopped)
     out.push(made)
     if (stopped === null && !anybodyAfter(fates, step.stage)) stopped = made.title
   }
@@ -48,7 +50,7 @@ const order = (s: Stage | 'return') => (s === 'return' ? STAGES.length : STAGES.
 
 /** True when some choice gets beyond the stage. */
 function anybodyAfter(fates: readonly Fate[], stage: Stage): boolean {
-  return fates.some((f) => f.ending === null || order(f.ending.at) > order(stage))
+  return fates.some((f) => f.ending === null || f.ending.state === 'left' || order(f.ending.at) > order(stage))
 }
 
 function stopStep(q: Inquiry, fates: readonly Fate[], step: (typeof STEPS)[number], stopped: string | null): Draft {
@@ -67,7 +69,9 @@ function stopStep(q: Inquiry, fates: readonly Fate[], step: (typeof STEPS)[numbe
     )
   const open = ending.find((f) => f.ending?.state === 'unknown')
   if (open?.ending) return draft(id, title, 'unknown', `${shareOf(fates, ending, open)}${open.ending.text}`)
-  const through = fates.filter((f) => f.ending === null || order(f.ending.at) >= order(stage))
+  const through = fates.filter(
+    (f) => f.ending === null || f.ending.state === 'left' || order(f.ending.at) >= order(stage),
+  )
   const shown = through.find((f) => f.staged.some((s) => s.stage === stage))
   if (shown) {
     const steps = shown.staged.filter((s) => s.stage === stage)
@@ -83,7 +87,7 @@ function stopStep(q: Inquiry, fates: readonly Fate[], step: (typeof STEPS)[numbe
   const left = through.find((f) => f.ending?.state === 'left')
   if (left && order(stage) > order(left.ending?.at ?? 'send'))
     return draft(id, title, 'skipped', 'outside the network that was collected')
-  return draft(id, title, 'skipped', whyNot(stage, through))
+  return draft(id, title, 'skipped', `${restOf(fates, through)}${whyNot(stage, through)}`)
 }
 
 /** Why a stage does not exist on this way. */
@@ -93,9 +97,7 @@ function whyNot(stage: Stage, fates: readonly Fate[]): string {
   const inside = way?.branch.trace.forward.hops.length === 1
   if (inside) return 'nothing to do: the packet stays in its own network namespace'
   if (stage === 'send') return `nothing to do: ${source?.label ?? 'the sender'} is on the node itself`
-  if (way?.goal && way.staged.every((s) => s.hop.node === way.staged[0]?.hop.node))
-    return `nothing to do: both ends are on ${way.goal}, nothing lies between nodes`
-  if (way?.goal) return `nothing to do: the packet is for ${way.goal} itself`
+  if (way?.goal) return `nothing to do: it is on ${way.goal} already, nothing lies between nodes`
   return 'nothing to do on this way'
 }
 
@@ -143,6 +145,12 @@ function shareOf(all: readonly Fate[], alike: readonly Fate[], shown: Fate): str
   return `${Math.round((sum(alike) / total) * 1000) / 10} % of connections (to ${formatIp(shown.branch.trace.forward.packet.dst)}): `
 }
 
+/** `the rest (to 10.0.0.1): ` where other choices ended before. */
+function restOf(all: readonly Fate[], through: readonly Fate[]): string {
+  if (through.length === all.length) return ''
+  return `the rest (to ${some([...new Set(through.map((f) => formatIp(f.branch.trace.forward.packet.dst)))])}): `
+}
+
 /** The other destinations: those that pass here too, and those that need not. */
 function others(through: readonly Fate[], shown: Fate, stage: Stage): string {
   const to = (f: Fate) => formatIp(f.branch.trace.forward.packet.dst)
@@ -188,7 +196,10 @@ function returnStep(q: Inquiry, fates: readonly Fate[], stopped: string | null):
     id,
     title,
     'ok',
-    `comes back by ${nodes} as ${formatIp(p.src)}${p.sport ? ` port ${p.sport}` : ''}, the address that was asked`,
+    `${restOf(
+      fates,
+      fates.filter((f) => f.ending === null),
+    )}comes back by ${nodes} as ${formatIp(p.src)}${p.sport ? ` port ${p.sport}` : ''}, the address that was asked`,
     proof.filter(distinct),
   )
 }
