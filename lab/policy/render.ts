@@ -49,6 +49,8 @@ export function policyIptables(
       chains.push(chain)
       rules.push(
         `-A ${chain} ${comment('rule for stateful firewall for pod')} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN`,
+        // A pod cannot block access to itself (NetworkPolicy, networking.k8s.io/v1): its own Service may lead back to it.
+        `-A ${chain} -s ${ip} -d ${ip} ${comment('a pod reaches itself whatever policies say')} -j RETURN`,
       )
       for (const policy of policies) {
         const target = policyChain(pod, policy, direction, family)
@@ -116,7 +118,9 @@ export function policyNft(pods: readonly PodPolicies[]): string {
         const chain = podChain(pod, direction, family)
         const note = `comment "rule to jump ${direction} traffic of ${about(pod)} to its policies"`
         jumps[direction].push(`${proto} ${direction === 'ingress' ? 'daddr' : 'saddr'} ${ip} jump ${chain} ${note}`)
-        const inner: string[] = []
+        const inner = [
+          `${proto} saddr ${ip} ${proto} daddr ${ip} accept comment "a pod reaches itself whatever policies say"`,
+        ]
         for (const policy of policies) {
           const target = policyChain(pod, policy, direction, family)
           const lines = matchesOf(policy, family).map((m) => nftMatch(proto, policy, m, direction))

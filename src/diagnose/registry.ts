@@ -23,7 +23,7 @@ import { podRouteMissing } from './checks/pod/route.ts'
 import { policyDenies, policyDisagrees } from './checks/policy/denied.ts'
 import { masqueradeMissing } from './checks/routing/masquerade.ts'
 import { noWay } from './checks/routing/no-way.ts'
-import { overlaps } from './checks/routing/overlap.ts'
+import { overlaps, sourceBlackholed } from './checks/routing/overlap.ts'
 import { apiServerEndpointStale } from './checks/service/api-endpoint.ts'
 import { headlessPort, hostPortNotProgrammed, listener, serviceTarget } from './checks/service/listener.ts'
 import { localTrafficPolicy } from './checks/service/local-policy.ts'
@@ -38,8 +38,8 @@ export const CHECKS: readonly Check[] = [
   nodeAddressWrong,
   packetLossByRule,
   tunnelBlocked,
-  conntrackInvalidDrop,
   notrack,
+  conntrackInvalidDrop,
   noEndpoints,
   localTrafficPolicy,
   dnsUpstream,
@@ -50,6 +50,7 @@ export const CHECKS: readonly Check[] = [
   chainPolicyDrop,
   hostFirewall,
   forwardingOff,
+  sourceBlackholed,
   rpFilterDrop,
   bridgeNetfilterOff,
   dadFailed,

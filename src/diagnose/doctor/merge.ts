@@ -19,11 +19,49 @@ const MAY_BE_MEANT = new Set([
 
 const RANK: Record<Severity, number> = { error: 0, warning: 1, info: 2 }
 
-/** Same cause at the same place, as far as both say where. */
-function same(a: Finding, b: Finding): boolean {
-  if (a.code !== b.code) return false
+/** Same cause at the same place, as far as both say where; a finding about several nodes is at each of them. */
+function covers(f: ClusterFinding, cause: Finding): boolean {
+  const { code, where } = f.finding
+  if (code !== cause.code) return false
   const agree = (x: string | undefined, y: string | undefined) => x === undefined || y === undefined || x === y
-  return agree(a.where.node, b.where.node) && agree(a.where.link, b.where.link) && agree(a.where.object, b.where.object)
+  const node = cause.where.node
+  const here = agree(where.node, node) || f.concerns.some((c) => c.kind === 'node' && c.node === node)
+  return (
+    here && (f.concerns.length > 1 || agree(where.link, cause.where.link)) && agree(where.object, cause.where.object)
+  )
+}
+
+/** Links are proof of many things; any other line that two causes of one code cite is the same thing broken. */
+function shareProof(a: Finding, b: Finding): boolean {
+  return a.evidence.some(
+    (x) =>
+      x.artefact.startsWith('nodes/') &&
+      !x.artefact.endsWith('/ip-link.json') &&
+      !x.artefact.endsWith('/sysctl.txt') &&
+      b.evidence.some((y) => y.artefact === x.artefact && y.line === x.line && y.text === x.text),
+  )
+}
+
+function oneCause(a: Finding, b: Finding): boolean {
+  if (a.code !== b.code) return false
+  if (MAY_BE_MEANT.has(a.code)) return a.where.object === b.where.object
+  if (a.where.node !== b.where.node) return false
+  return (a.where.link === b.where.link && a.title === b.title) || shareProof(a, b)
+}
+
+/** Causes of tried connections, the same thing broken told once: by the one that breaks most. */
+function grouped(causes: readonly Cause[]): Cause[] {
+  const groups: Cause[][] = []
+  for (const c of causes) {
+    const known = groups.find((g) => oneCause(g[0]!.finding, c.finding))
+    if (known) known.push(c)
+    else groups.push([c])
+  }
+  return groups.map((group) => {
+    const victims = [...new Set(group.flatMap((c) => c.victims))]
+    const first = [...group].sort((x, y) => y.victims.length - x.victims.length)[0]!
+    return { ...first, victims }
+  })
 }
 
 /** Findings, most harmful first: severity, then how many sampled connections each breaks. */
@@ -32,10 +70,11 @@ export function mergeFindings(
   causes: readonly Cause[],
   tried: readonly Tried[],
 ): ReportFinding[] {
-  const left = [...causes]
+  const left = grouped(causes)
   const out: ReportFinding[] = []
-  for (const { finding, concerns, hurts } of state) {
-    const alike = left.filter((c) => same(finding, c.finding))
+  for (const f of state) {
+    const { finding, concerns, hurts } = f
+    const alike = left.filter((c) => covers(f, c.finding))
     for (const c of alike) left.splice(left.indexOf(c), 1)
     const victims = new Set(alike.flatMap((c) => c.victims))
     if (hurts) for (const t of tried) if (touches(concerns, t.branches)) victims.add(t)

@@ -15,6 +15,8 @@ export type Traffic =
   | 'pod-service'
   | 'node-service'
   | 'node-port'
+  /** A pod to the Service it is an endpoint of. */
+  | 'hairpin'
   | 'dns'
   | 'outside'
 
@@ -99,6 +101,7 @@ export function sampleQuestions(state: ClusterState): SampleQuestion[] {
   const podService: SampleQuestion[] = []
   const nodeService: SampleQuestion[] = []
   const nodePort: SampleQuestion[] = []
+  const hairpin: SampleQuestion[] = []
   objects.services.forEach((s, i) => {
     for (const p of s.ports) {
       if (s.type === 'ExternalName' || s.clusterIPs.length === 0 || s.clusterIPs[0] === 'None') continue
@@ -108,6 +111,8 @@ export function sampleQuestions(state: ClusterState): SampleQuestion[] {
         const from = node === undefined ? undefined : turn(byNode.get(node) ?? [], i)
         if (from) podService.push({ traffic: 'pod-service', from: from.ref, to, protocol })
       }
+      const own = pods.find((x) => backendsOf(objects, s, p).some((b) => b.ready && b.address === x.ip))
+      if (own) hairpin.push({ traffic: 'hairpin', from: own.ref, to, protocol })
       const host = turn(hosts, i)
       if (host) nodeService.push({ traffic: 'node-service', from: `node/${host}`, to, protocol })
       // A node without an endpoint of its own must not answer under …TrafficPolicy Local: not a fault.
@@ -145,7 +150,7 @@ export function sampleQuestions(state: ClusterState): SampleQuestion[] {
       : []
   })
 
-  return [nodeNode, nodePod, podPod, podService, nodeService, nodePort, dns, outside].flatMap((list) =>
+  return [nodeNode, nodePod, podPod, podService, nodeService, nodePort, hairpin, dns, outside].flatMap((list) =>
     spread(unique(list), MOST),
   )
 }

@@ -60,6 +60,8 @@ export function tryAll(state: ClusterState, questions: readonly SampleQuestion[]
     const one: Tried = { question, fate: fateOf(q.branches, certain), branches: q.branches }
     tried.push(one)
     for (const e of explained) {
+      // What else stops a pod's way to itself stops others too, or is a matter of how policies treat it.
+      if (question.traffic === 'hairpin' && e.diagnosis.finding.code !== 'hairpin-off') continue
       const key = keyOf(e.diagnosis.finding)
       const known = causes.get(key)
       if (known) known.victims.push(one)

@@ -1,13 +1,12 @@
 import { diagnosis } from '../../finding.ts'
 import type { Check } from '../../inquiry.ts'
-import { byNetfilter, ruleText } from './rule-facts.ts'
+import { byNetfilter, matchesInvalid, ruleText } from './rule-facts.ts'
 
 /** `conntrack-invalid-drop`: a rule drops what conntrack calls INVALID, because the node saw only one direction. */
 export const conntrackInvalidDrop: Check = {
   name: 'conntrack-invalid-drop',
   explain(f) {
-    const matchesInvalid = /ctstate INVALID|ct state (\{[^}]*)?invalid/i.test(ruleText(f))
-    if (!(byNetfilter(f) && matchesInvalid) && f.cause !== 'conntrack-invalid') return null
+    if (!(byNetfilter(f) && matchesInvalid(f)) && f.cause !== 'conntrack-invalid') return null
     return diagnosis(f, 'conntrack-invalid-drop', {
       title: `${f.hop.node} sees one direction only and drops the packet as INVALID`,
       text: `Request and reply take different ways, so the conntrack table of ${f.hop.node} knows only half of the connection and calls its later packets INVALID; ${ruleText(f)} drops them.`,

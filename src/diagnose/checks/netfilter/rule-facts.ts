@@ -25,6 +25,11 @@ export function ruleText(f: Failure): string {
   return (f.step.rule ?? f.step.text).replace(/^\[\d+:\d+\]\s*/, '')
 }
 
+/** True when the deciding rule matches what conntrack calls INVALID. */
+export function matchesInvalid(f: Failure): boolean {
+  return /ctstate INVALID|ct state (\{[^}]*)?invalid/i.test(ruleText(f))
+}
+
 /** `iptables -t TABLE -D …` that removes the rule, when it is an iptables rule; in the tool of its back end. */
 export function deleteCommand(f: Failure): string[] {
   const { step } = f

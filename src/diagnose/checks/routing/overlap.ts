@@ -79,4 +79,30 @@ const overlapExternal: Check = {
   },
 }
 
+/**
+ * `route-blackhole` on the way back: with rp_filter on, strict or loose, a packet whose source is covered by a blackhole,
+ * unreachable or prohibit route is dropped on arrival (fib_validate_source, net/ipv4/fib_frontend.c, Linux 6.18).
+ */
+export const sourceBlackholed: Check = {
+  name: 'source-blackholed',
+  explain(f, q) {
+    const { netns } = f
+    if (f.cause !== 'rp-filter' || !netns) return null
+    const { packet, link = '' } = f.step
+    const best = routesTo(netns, packet.src)[0]
+    if (!best || !['blackhole', 'unreachable', 'prohibit'].includes(best.type)) return null
+    const owner = ownerOf(q.network, q.objects, packet.src)
+    return diagnosis(f, 'route-blackhole', {
+      title: `a ${best.type} route on ${placeOf(f)} covers the sender of the ${directionWord(f)}`,
+      text: `${packetWords(packet)} comes in by ${link}, but the way back to ${formatIp(packet.src)} is ${best.type} ${formatPrefix(best.dst)}. rp_filter therefore drops the packet on arrival, and no answer could be sent either.${owner.kind === 'pod' ? ` ${formatIp(packet.src)} is ${owner.name}.` : ''}`,
+      evidence: [best.evidence],
+      remedy: {
+        text: `Find who set the route; remove it if it is nobody's.`,
+        commands: [`ip route del ${best.type} ${formatPrefix(best.dst)}`],
+      },
+      edit: (n) => withoutRoute(n, netns.id, (r) => r === best),
+    })
+  },
+}
+
 export const overlaps: readonly Check[] = [blackhole, overlapExternal]

@@ -8,12 +8,9 @@ import { diagnosis } from '../../finding.ts'
 import type { Check, Failure } from '../../inquiry.ts'
 import { withoutRule } from '../../remedy/edit.ts'
 import { serviceProof } from '../../view/object-proof.ts'
-import { serviceOfAddress } from '../../view/owner.ts'
+import { ownerOf, serviceOfAddress } from '../../view/owner.ts'
 import { frontendOf, serviceName } from '../../view/service-view.ts'
-
-function steps(f: Failure): Step[] {
-  return f.trace.hops.flatMap((h) => h.steps)
-}
+import { byNetfilter, matchesInvalid, ruleText } from '../netfilter/rule-facts.ts'
 
 interface Notrack {
   readonly netns: Netns
@@ -27,7 +24,8 @@ interface Notrack {
 /** Rules that take packets out of conntrack in the netns the failing packet passed. */
 function notrackRules(f: Failure, netnsOf: (id: string) => Netns | undefined): Notrack[] {
   const out: Notrack[] = []
-  for (const id of new Set(f.trace.hops.map((h) => h.netns))) {
+  const { forward, reply } = f.branch.trace
+  for (const id of new Set([forward, reply].flatMap((t) => t?.hops ?? []).map((h) => h.netns))) {
     const netns = netnsOf(id)
     for (const ruleset of netns?.rulesets ?? [])
       for (const table of ruleset.tables)
@@ -49,26 +47,49 @@ function notrackRules(f: Failure, netnsOf: (id: string) => Netns | undefined): N
   return out
 }
 
-/** `notrack`: untracked packets are never translated. */
+/** Steps of both directions, where a notrack rule may have been passed. */
+function stepsBothWays(f: Failure): Step[] {
+  const { forward, reply } = f.branch.trace
+  return [forward, reply].flatMap((t) => t?.hops ?? []).flatMap((h) => h.steps)
+}
+
+/**
+ * `notrack`: untracked packets are never translated; and a connection of which conntrack was shown one direction only has
+ * its answers called INVALID.
+ */
 export const notrack: Check = {
   name: 'notrack',
   explain(f, q) {
     const { packet } = f.step
     const service = serviceOfAddress(q.objects, packet.dst)
-    const hit = steps(f).find((s) => s.rule !== undefined && /notrack/i.test(s.rule))
-    if (!service || !hit) return null
+    const invalid = f.cause === 'conntrack-invalid' || (byNetfilter(f) && matchesInvalid(f))
+    const leaves = f.trace.disposition === 'exits-network' && ownerOf(q.network, q.objects, packet.src).kind === 'pod'
+    if (!service && !invalid && !leaves) return null
+    const hit = stepsBothWays(f).find((s) => s.rule !== undefined && /notrack/i.test(s.rule))
+    if (!hit) return null
     const rule = notrackRules(f, (id) => q.network.netns.get(id)).find(
       (r) => r.text === hit.rule || r.line === hit.evidence[0]?.line,
     )
     const tool = packet.src.family === 6 ? 'ip6tables' : 'iptables'
     const text = (rule?.text ?? hit.rule ?? '').replace(/^\[\d+:\d+\]\s*/, '')
     return diagnosis(f, 'notrack', {
-      title: `a rule keeps packets to Service ${serviceName(service)} out of conntrack, so they are never translated`,
-      text: `${text} makes packets to ${formatIp(packet.dst)} untracked. NAT works on tracked connections only: the rules of kube-proxy are there but never reached, and the packet goes on to an address no machine has.`,
+      ...(leaves ? { severity: 'warning' as const } : {}),
+      title: service
+        ? `a rule keeps packets to Service ${serviceName(service)} out of conntrack, so they are never translated`
+        : leaves
+          ? 'a rule keeps packets for the outside out of conntrack, so they leave with an address nobody knows'
+          : 'a rule keeps one direction of the connection out of conntrack, so the other is dropped as INVALID',
+      text: service
+        ? `${text} makes packets to ${formatIp(packet.dst)} untracked. NAT works on tracked connections only: the rules of kube-proxy are there but never reached, and the packet goes on to an address no machine has.`
+        : leaves
+          ? `${text} makes these packets untracked. Masquerading works on tracked connections only, so they leave ${f.hop.node} with the source ${formatIp(packet.src)}, to which machines outside have no way back.`
+          : `${text} takes one direction of this connection out of connection tracking. The packets of the other direction belong to no connection the node knows; it calls them INVALID, and ${ruleText(f)} drops them.`,
       evidence: hit.evidence,
       ...(rule ? { where: { node: rule.netns.node, netns: rule.netns.kind === 'host' ? 'host' : f.hop.netns } } : {}),
       remedy: {
-        text: 'Remove the rule or narrow it so that it spares the Service range.',
+        text: service
+          ? 'Remove the rule or narrow it so that it spares the Service range.'
+          : 'Remove the rule, or narrow it so that it spares the connections of pods.',
         ...(/^-A /.test(text) ? { commands: [`${tool} -t raw -D ${text.slice(3)}`] } : {}),
       },
       ...(rule ? { edit: (n) => withoutRule(n, rule.netns.id, rule) } : {}),
