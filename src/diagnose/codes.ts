@@ -391,6 +391,18 @@ export const CODES = {
     proof: 'The rule and the EndpointSlice.',
     remedy: 'Restart kube-proxy on the node; see whether it reaches the API server.',
   },
+  'kube-proxy-slow': {
+    area: 'service',
+    meaning: 'kube-proxy follows, but writing its rules takes it many seconds: changes reach the node late.',
+    proof: "kube-proxy's own log lines with the time each sync took.",
+    remedy: 'Move to nftables mode, or raise minSyncPeriod; look for others that hold the xtables lock.',
+  },
+  'ipvs-virtual-server-missing': {
+    area: 'IPVS',
+    meaning: 'The node uses IPVS for Services, but has no virtual server for this one, or does not hold its address.',
+    proof: 'The list of virtual servers and the addresses of kube-ipvs0 next to the Service.',
+    remedy: 'Restart kube-proxy on the node; read its log.',
+  },
   'conntrack-stale': {
     area: 'conntrack, NAT',
     meaning: 'An old conntrack entry sends the connection to an address that is gone.',
@@ -864,8 +876,6 @@ export const RESERVED: Readonly<Record<string, readonly string[]>> = {
   ],
   bridge: ['bridge-address-wrong'],
   netfilter: ['reject-rule'],
-  service: ['kube-proxy-slow'],
-  IPVS: ['ipvs-virtual-server-missing'],
   CIDR: ['cidr-overlap-service'],
   application: ['container-not-ready'],
 }

@@ -10,8 +10,8 @@ export type ProxyState =
   /** `why` completes "kube-proxy on NODE …". */
   | { readonly kind: 'failing'; readonly why: string; readonly evidence: readonly Evidence[] }
   | { readonly kind: 'absent'; readonly why: string; readonly evidence: readonly Evidence[] }
-  /** Something else that implements Services runs on the node, and no kube-proxy. */
-  | { readonly kind: 'replaced'; readonly by: string }
+  /** Something else that implements Services runs on the node, and no kube-proxy; not `sure`: it may, or leave it to one. */
+  | { readonly kind: 'replaced'; readonly by: string; readonly sure: boolean }
   | { readonly kind: 'unknown' }
 
 /** Labels and names as kubeadm, RKE2, EKS, GKE and OpenShift ship it. */
@@ -63,7 +63,7 @@ export function proxyOn(network: Network, objects: KubeObjects, node: string): P
   if (process) return { kind: 'running', evidence: [process.evidence] }
   const agent = objects.pods.find((p) => p.nodeName === node && replacement(p) !== null)
   const by = agent ? replacement(agent) : null
-  if (by !== null && by !== 'Calico' && by !== 'kube-router') return { kind: 'replaced', by }
+  if (by !== null && by !== 'Calico' && by !== 'kube-router') return { kind: 'replaced', by, sure: true }
   if (pods.length > 0) {
     const other = pods.find((p) => troubleOf(p) === null) ?? pods[0]!
     return {
@@ -79,7 +79,7 @@ export function proxyOn(network: Network, objects: KubeObjects, node: string): P
       why: 'is not among the processes of the node',
       evidence: daemons.slice(0, 3).map((d) => d.evidence),
     }
-  return by === null ? { kind: 'unknown' } : { kind: 'replaced', by }
+  return by === null ? { kind: 'unknown' } : { kind: 'replaced', by, sure: false }
 }
 
 function runsSomewhere(network: Network): boolean {

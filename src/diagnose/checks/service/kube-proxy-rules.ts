@@ -32,7 +32,7 @@ export const kubeProxyRules: ClusterCheck = {
 function judgeNode(state: ClusterState, c: NodeComparison, nodesThatAnswer: number): ClusterFinding[] {
   const node = c.host.node
   const proxy = proxyOn(state.network, state.objects, node)
-  if (proxy.kind === 'replaced' && c.answered === 0) return []
+  if (proxy.kind === 'replaced' && c.answered === 0 && (proxy.sure || nodesThatAnswer === 0)) return []
   const out: ClusterFinding[] = []
   if (c.asked > 0 && c.answered === 0) {
     const whole = nothingThere(state, c, proxy, nodesThatAnswer)
