@@ -1,7 +1,7 @@
 /** What-if: a Network with one thing changed. Pure; the given network is never touched. */
-import { type Ip, ipEquals } from '../../base/ip.ts'
+import { formatIp, type Ip, ipEquals, maskOf, networkOf, type Prefix } from '../../base/ip.ts'
 import type { FdbEntry, Link, Neighbour, Netns, NetnsId, Network, Route, RoutingRule } from '../../model/network.ts'
-import type { Chain, Ruleset, Table } from '../../model/ruleset.ts'
+import type { Chain, Match, Rule, Ruleset, Statement, Table } from '../../model/ruleset.ts'
 
 export function withNetns(network: Network, id: NetnsId, change: (netns: Netns) => Netns): Network {
   const old = network.netns.get(id)
@@ -133,4 +133,62 @@ export function withChainPolicy(
   policy: 'accept' | 'drop',
 ): Network {
   return withChain(network, id, where, (chain) => (chain.base ? { ...chain, base: { ...chain.base, policy } } : chain))
+}
+
+/** The chain with rules after its last one: `iptables -A CHAIN …` for each. */
+export function withRulesAppended(
+  network: Network,
+  id: NetnsId,
+  where: { readonly artefact?: string; readonly table: string; readonly chain: string },
+  added: readonly Rule[],
+): Network {
+  return withChain(network, id, where, (chain) => {
+    const rules = [...chain.rules(), ...added]
+    return { ...chain, rules: () => rules }
+  })
+}
+
+/** A rule of a remedy, as the dialect would write it. */
+export function proposedRule(text: string, matches: readonly Match[], statement: Statement): Rule {
+  return { line: 0, text, parts: [...matches, statement] }
+}
+
+/** `-s PREFIX`, `-d PREFIX`. */
+export function addressMatch(side: 'src' | 'dst', prefix: Prefix): Match {
+  return {
+    kind: 'address',
+    side,
+    addr: networkOf(prefix).ip,
+    mask: maskOf(prefix.ip.family, prefix.length),
+    negate: false,
+  }
+}
+
+/** `ip link set NAME address MAC`: the kernel forgets every neighbour of the link, permanent ones too (neigh_changeaddr, Linux 6.18). */
+export function withMac(network: Network, id: NetnsId, name: string, mac: string): Network {
+  const changed = withLink(network, id, name, (l) => ({ ...l, mac }))
+  return withNetns(changed, id, (netns) => ({ ...netns, neighbours: netns.neighbours.filter((n) => n.link !== name) }))
+}
+
+/** `ip link del NAME`: the link with its addresses, routes and neighbours; a veth's other end goes too. */
+export function withoutLink(network: Network, id: NetnsId, name: string): Network {
+  const link = network.netns.get(id)?.links.find((l) => l.name === name)
+  if (!link) return network
+  const own = new Set(link.addresses.map((a) => formatIp(a.ip)))
+  const gone = withNetns(network, id, (netns) => ({
+    ...netns,
+    links: netns.links
+      .filter((l) => l !== link)
+      .map(({ master, ...l }) => (master === undefined || master === link.ifindex ? l : { ...l, master })),
+    routes: netns.routes.filter(
+      (r) =>
+        !r.nexthops.some((n) => n.link === name) &&
+        !(r.type === 'local' && r.dst.length === (r.family === 4 ? 32 : 128) && own.has(formatIp(r.dst.ip))),
+    ),
+    neighbours: netns.neighbours.filter((n) => n.link !== name),
+    fdb: netns.fdb.filter((e) => e.link !== name),
+  }))
+  const peer = link.kind === 'veth' ? link.peer : undefined
+  const other = peer && gone.netns.get(peer.netns)?.links.find((l) => l.ifindex === peer.ifindex)
+  return peer && other ? withoutLink(gone, peer.netns, other.name) : gone
 }

@@ -1,8 +1,8 @@
 /** Next hops that do not answer, answer for somebody else, or are two machines. */
-import { formatIp, ipEquals, prefixContains } from '../../../base/ip.ts'
+import { formatIp, formatPrefix, ipEquals, prefixContains } from '../../../base/ip.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Failure, Inquiry } from '../../inquiry.ts'
-import { withoutNeighbour, withSysctls } from '../../remedy/edit.ts'
+import { withNeighbour, withoutRoute, withRoute, withSysctls } from '../../remedy/edit.ts'
 import { holders, ownerOf, ownerText, podRanges } from '../../view/owner.ts'
 import { linkOf, routesTo } from '../../view/route-view.ts'
 import { packetWords, placeOf } from '../../view/words.ts'
@@ -65,13 +65,16 @@ const wrongMac: Check = {
           evidence: [entry.evidence, held?.link.evidence],
           where: { node: netns.node, netns: netns.kind === 'host' ? 'host' : hop.netns, link: entry.link },
           remedy: {
-            text: `Find the machine with MAC ${entry.mac} and take the address from it; then flush the neighbour entries.`,
-            commands: [
-              `arping -D -c 3 -I ${entry.link} ${formatIp(entry.ip)}`,
-              `ip neigh del ${formatIp(entry.ip)} dev ${entry.link}`,
-            ],
+            text: `Find the machine with MAC ${entry.mac} (switch MAC table; arping -D -I ${entry.link} ${formatIp(entry.ip)}) and take the address from it. Until then pin the right MAC${held ? '' : ' of the owner'}; delete the pin afterwards with ip neigh del.`,
+            ...(held
+              ? {
+                  commands: [
+                    `ip neigh replace ${formatIp(entry.ip)} lladdr ${held.link.mac} dev ${entry.link} nud permanent`,
+                  ],
+                }
+              : {}),
           },
-          edit: (n) => withoutNeighbour(n, netns.id, entry.link, entry.ip),
+          ...(held ? { edit: (n) => withNeighbour(n, netns.id, entry.link, entry.ip, held.link.mac) } : {}),
         })
       }
     }
@@ -93,13 +96,32 @@ const podRouteWrong: Check = {
     if (own && own.range.length <= route.dst.length && prefixContains(own.range, route.dst.ip)) return null
     const link = f.netns.links.find((l) => l.name === linkOf(route))
     const address = link?.addresses.find((a) => a.ip.family === dst.family)
+    const narrow = own && link && route.dst.length > 0 ? { dst: own.range, link: link.name } : null
     return diagnosis(f, 'pod-route-wrong', {
       title: `${placeOf(f)} takes ${formatIp(dst)} for a neighbour on its own link (prefix length /${route.dst.length})`,
       text: `${link?.name ?? 'The link'} of ${placeOf(f)} has ${address ? `${formatIp(address.ip)}/${address.length}` : 'too wide an address'}, wider than the range of ${f.hop.node}. The pod asks on its own bridge for ${formatIp(dst)}, which is ${ownerText(owner)}, instead of sending to its gateway; nobody answers.`,
       evidence: [address?.evidence, route.evidence],
       remedy: {
-        text: 'Correct the subnet in the IPAM section of the CNI configuration to the podCIDR of the Node, and create the pod anew.',
+        text: `Correct the subnet in the IPAM section of the CNI configuration to the podCIDR of the Node, and create the pod anew.${narrow ? ' Until then, correct the route of this pod.' : ''}`,
+        ...(narrow
+          ? {
+              commands: [
+                `ip route replace ${formatPrefix(narrow.dst)} dev ${narrow.link} scope link`,
+                `ip route del ${formatPrefix(route.dst)} dev ${narrow.link} scope link`,
+              ],
+            }
+          : {}),
       },
+      ...(narrow
+        ? {
+            edit: (n) =>
+              withRoute(
+                withoutRoute(n, f.hop.netns, (r) => r === route),
+                f.hop.netns,
+                { ...route, dst: narrow.dst },
+              ),
+          }
+        : {}),
     })
   },
 }

@@ -1,9 +1,9 @@
-import { formatIp } from '../../../base/ip.ts'
+import { formatIp, formatPrefix } from '../../../base/ip.ts'
 import type { Code } from '../../codes.ts'
 import { decisive, diagnosis } from '../../finding.ts'
 import type { Check } from '../../inquiry.ts'
-import { withChainPolicy } from '../../remedy/edit.ts'
-import { serviceOfAddress } from '../../view/owner.ts'
+import { addressMatch, proposedRule, withChainPolicy, withRulesAppended } from '../../remedy/edit.ts'
+import { podRanges, serviceOfAddress } from '../../view/owner.ts'
 import { ruleOwnerText } from '../../view/rule-owner.ts'
 import { directionWord, packetWords, placeOf } from '../../view/words.ts'
 import { apiServerEndpoints } from '../service/api-server.ts'
@@ -117,30 +117,56 @@ export const chainPolicyDrop: Check = {
           ? 'output-drop'
           : 'input-drop'
     const { packet } = f.step
-    const tool = packet.src.family === 6 ? 'ip6tables' : 'iptables'
+    const six = packet.src.family === 6 ? 'ip6tables' : 'iptables'
+    const tool = artefact?.includes('legacy') ? `${six}-legacy` : six
     const ranges = podRangeWords(q, packet.src.family)
+    const place =
+      table !== undefined && chain !== undefined && !native
+        ? { ...(artefact === undefined ? {} : { artefact }), table, chain }
+        : null
+    const accepts =
+      place && hook === 'forward' && place.chain === 'FORWARD'
+        ? podRanges(q.objects)
+            .map((r) => r.range)
+            .filter((r) => r.ip.family === packet.src.family)
+            .flatMap((range) => [
+              { range, side: 'src' as const, flag: '-s' },
+              { range, side: 'dst' as const, flag: '-d' },
+            ])
+        : []
+    const commands =
+      accepts.length > 0
+        ? accepts.map((a) => `${tool} -A FORWARD ${a.flag} ${formatPrefix(a.range)} -j ACCEPT`)
+        : place && hook === 'forward'
+          ? [`${tool} -P ${place.chain} ACCEPT`]
+          : []
     return diagnosis(f, code, {
       title: `${chain ?? hook} on ${f.hop.node} drops by its policy, and no rule accepts pod traffic before it`,
       text: `${packetWords(packet)} passes every rule of ${chain ?? 'the chain'} without one that accepts it and falls to the chain policy, which is DROP. The CNI's accept rules for ${ranges} are missing on ${f.hop.node} (docker, firewalld or an administrator set the policy).`,
       remedy: {
-        text: `Restart the CNI's node agent so that it adds its accept rules again, or accept ${ranges} yourself.`,
-        ...(hook === 'forward' && !native && ranges !== 'the pod CIDR'
-          ? {
-              commands: ranges
-                .split(', ')
-                .flatMap((r) => [`${tool} -A FORWARD -s ${r} -j ACCEPT`, `${tool} -A FORWARD -d ${r} -j ACCEPT`]),
-            }
-          : {}),
+        text: `Restart the CNI's node agent so that it adds its accept rules again, or ${accepts.length > 0 ? `accept ${ranges} yourself` : 'set the chain policy back to ACCEPT'}.`,
+        ...(commands.length > 0 ? { commands } : {}),
       },
-      ...(table !== undefined && chain !== undefined
+      ...(place && commands.length > 0
         ? {
             edit: (n) =>
-              withChainPolicy(
-                n,
-                f.hop.netns,
-                { ...(artefact === undefined ? {} : { artefact }), table, chain },
-                'accept',
-              ),
+              accepts.length > 0
+                ? withRulesAppended(
+                    n,
+                    f.hop.netns,
+                    place,
+                    accepts.map((a) =>
+                      proposedRule(
+                        `-A ${place.chain} ${a.flag} ${formatPrefix(a.range)} -j ACCEPT`,
+                        [addressMatch(a.side, a.range)],
+                        {
+                          kind: 'verdict',
+                          verdict: { kind: 'accept' },
+                        },
+                      ),
+                    ),
+                  )
+                : withChainPolicy(n, f.hop.netns, place, 'accept'),
           }
         : {}),
     })

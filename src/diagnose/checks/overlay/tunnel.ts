@@ -86,8 +86,8 @@ const vtepMac: Check = {
       if (!link || !entry) continue
       if (!f.trace.hops.some((h) => h.netns === netns.id)) continue
       const own = end.addresses.find((a) => ipEquals(a.ip, entry.ip))
-      const holder = { node: netns.node, netns: netns.id, link: link.name }
-      return diagnosis(f, 'vtep-mac-mismatch', vtepMacWords(remote.node, end, own, holder, entry))
+      const holder = { node: netns.node, netns: netns.id, link: link.name, end: link }
+      return diagnosis(f, 'vtep-mac-mismatch', vtepMacWords(remote.node, end, own, holder, entry, remote.id))
     }
     return null
   },
@@ -126,7 +126,7 @@ const tunnelSource: Check = {
       evidence: [entry?.evidence, own?.evidence, ...said.map((n) => nodeProof(n, key))],
       where: { node: sender.node, netns: 'host', ...(sender.link === undefined ? {} : { link: sender.link }) },
       remedy: {
-        text: 'Tell the CNI which interface joins the nodes (flannel --iface=…, Calico IP_AUTODETECTION_METHOD) and restart it on every node.',
+        text: 'Tell the CNI which interface joins the nodes (flannel --iface=…, Calico IP_AUTODETECTION_METHOD) and restart it on every node. Entries corrected by hand are overwritten by the agent, so nothing short of that lasts.',
       },
     })
   },

@@ -2,7 +2,7 @@
 import { formatIp, type Ip } from '../../../base/ip.ts'
 import type { FdbEntry, Link, LinkAddress, Neighbour, NetnsId } from '../../../model/network.ts'
 import type { Words } from '../../finding.ts'
-import { withFdb, withNeighbour } from '../../remedy/edit.ts'
+import { withFdb, withMac, withNeighbour } from '../../remedy/edit.ts'
 
 /** Two ends that differ in `what`; `theirs` is the one that differs from the rest, on node `at`. */
 export function mismatchWords(
@@ -19,7 +19,7 @@ export function mismatchWords(
     text: `${mine.node} wraps ${subject} with ${what} ${a}; ${theirs.node} listens for ${what} ${b} (${theirs.link?.name ?? 'no VXLAN link'}). The packet arrives and nobody unwraps it; no firewall is involved.`,
     evidence: [mine.link?.evidence, theirs.link?.evidence],
     remedy: {
-      text: `Use one ${what} on all nodes (the CNI's configuration), delete ${theirs.link?.name ?? 'the VXLAN link'} on the node that differs and restart the CNI agent there.`,
+      text: `Use one ${what} on all nodes (the CNI's configuration), delete ${theirs.link?.name ?? 'the VXLAN link'} on the node that differs (${theirs.node}, if the others agree with ${mine.node}) and restart the CNI agent there, which makes the link anew. What the agent makes cannot be tried on the model.`,
       ...(theirs.link ? { commands: [`ip link del ${theirs.link.name}`] } : {}),
     },
   }
@@ -30,23 +30,40 @@ export function vtepMacWords(
   remote: string,
   end: Link,
   own: LinkAddress | undefined,
-  holder: { readonly node: string; readonly netns: NetnsId; readonly link: string },
+  holder: { readonly node: string; readonly netns: NetnsId; readonly link: string; readonly end?: Link },
   entry: Neighbour,
+  remoteNetns: NetnsId,
 ): Words {
-  const vtep = end.vxlan?.local
+  const back = holder.end?.addresses.find((a) => a.ip.family === entry.ip.family)?.ip
+  const backMac = holder.end?.mac
+  const again = back && backMac ? { ip: back, mac: backMac } : null
+  const former = entry.mac
   return {
     title: `${remote} changed the MAC of ${end.name} to ${end.mac}; ${holder.node} still sends to ${entry.mac ?? '?'}`,
     text: `${holder.node} holds a permanent neighbour entry ${formatIp(entry.ip)} → ${entry.mac ?? '?'} for the tunnel end of ${remote}. Its ${end.name} now has ${end.mac}, so the frame is unwrapped and dropped as not meant for it. (systemd-udevd's MACAddressPolicy=persistent rewrites it after boot.)`,
     evidence: [entry.evidence, end.evidence, own?.evidence],
     where: { node: remote, netns: 'host', link: end.name },
     remedy: {
-      text: `Restart the CNI agent on ${remote} so that it publishes the new MAC, and keep udev off the link (a .link file with MACAddressPolicy=none).`,
-      ...(entry.mac === undefined ? {} : { commands: [`ip link set ${end.name} address ${entry.mac}`] }),
+      text: `Restart the CNI agent on ${remote} so that it publishes the new MAC, and keep udev off the link (a .link file with MACAddressPolicy=none). Until then give it its former MAC${again ? ` and its entry for ${holder.node}, which the kernel dropped when the MAC changed` : ''}.`,
+      ...(former === undefined
+        ? {}
+        : {
+            commands: [
+              `ip link set ${end.name} address ${former}`,
+              ...(again
+                ? [`ip neigh replace ${formatIp(again.ip)} lladdr ${again.mac} dev ${end.name} nud permanent`]
+                : []),
+            ],
+          }),
     },
-    edit: (n) => {
-      const known = withNeighbour(n, holder.netns, holder.link, entry.ip, end.mac)
-      return vtep ? withFdb(known, holder.netns, holder.link, end.mac, vtep) : known
-    },
+    ...(former === undefined
+      ? {}
+      : {
+          edit: (n) => {
+            const changed = withMac(n, remoteNetns, end.name, former)
+            return again ? withNeighbour(changed, remoteNetns, end.name, again.ip, again.mac) : changed
+          },
+        }),
   }
 }
 

@@ -2,7 +2,6 @@ import { formatIp, ipEquals, prefixContains } from '../../../base/ip.ts'
 import type { Netns } from '../../../model/network.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check } from '../../inquiry.ts'
-import { withSysctls } from '../../remedy/edit.ts'
 import { routesTo } from '../../view/route-view.ts'
 
 /** The sysctl that switches IPv6 off for a link of this netns, when one does. */
@@ -31,7 +30,7 @@ export const dadFailed: Check = {
             evidence: [address.evidence, link.evidence],
             where: { node: netns.node, netns: netns.id.slice(netns.node.length + 1), link: link.name },
             remedy: {
-              text: 'Remove the duplicate (an old pod that still runs?) and create the pod anew; with hairpin bridges use a CNI version that switches DAD off (accept_dad=0, enhanced_dad).',
+              text: 'Remove the duplicate (an old pod that still runs?) and create the pod anew, so that the address is checked again; with hairpin bridges use a CNI version that switches DAD off (accept_dad=0, enhanced_dad).',
             },
           })
         }
@@ -72,10 +71,8 @@ export const ipv6Disabled: Check = {
       evidence: [why.evidence],
       where: { node: netns.node, netns: `pod/${name}`, object: `Pod ${name}` },
       remedy: {
-        text: 'Set it to 0 before the pod starts (node default, pod securityContext sysctls, image start-up script) and create the pod anew.',
-        commands: [`nsenter -t "$(PID of ${name})" -n sysctl -w ${why.key}=0`],
+        text: 'Set it to 0 before the pod starts (node default, pod securityContext sysctls, image start-up script) and create the pod anew. Setting it in the running pod is not enough: its addresses are gone, and only the CNI gives it new ones.',
       },
-      edit: (n) => withSysctls(n, netns.id, { [why.key]: '0' }),
     })
   },
 }

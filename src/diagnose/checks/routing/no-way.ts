@@ -4,10 +4,10 @@
  */
 import { formatIp, formatPrefix, ipEquals, parsePrefix, prefixContains } from '../../../base/ip.ts'
 import type { Evidence } from '../../../model/evidence.ts'
-import type { Link, Netns, Route, RoutingRule } from '../../../model/network.ts'
+import type { Link, Netns, Network, Route, RoutingRule } from '../../../model/network.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
-import { withoutRoute, withoutRoutingRule, withRoute } from '../../remedy/edit.ts'
+import { withFdb, withLinkUp, withNeighbour, withoutRoute, withoutRoutingRule, withRoute } from '../../remedy/edit.ts'
 import { nodeProof } from '../../view/object-proof.ts'
 import { hostNetns, ownerOf, ownerText } from '../../view/owner.ts'
 import { isDefault, linkOf, MAIN_TABLE, routesTo } from '../../view/route-view.ts'
@@ -58,6 +58,53 @@ function tunnelOf(netns: Netns): Link | undefined {
   return netns.links.find((l) => TUNNELS.has(l.kind) && l.kind !== 'sit')
 }
 
+/** A VXLAN link set up again, with what the kernel took away when it went down, for one peer; null when that cannot be told. */
+function raiseTunnel(
+  p: Plight,
+  mine: Link,
+  theirs: Link | undefined,
+): { readonly commands: string[]; readonly edit: (n: Network) => Network } | null {
+  const vtep = theirs?.vxlan?.local
+  const via = p.range?.ip
+  if (!p.range || !via || mine.kind !== 'vxlan' || !theirs || theirs === mine || !vtep) return null
+  if (!theirs.addresses.some((a) => ipEquals(a.ip, via))) return null
+  const range = p.range
+  const route: Route = {
+    family: via.family,
+    type: 'unicast',
+    dst: range,
+    table: MAIN_TABLE,
+    metric: 0,
+    scope: 'global',
+    protocol: 'static',
+    tos: 0,
+    flags: ['onlink'],
+    nexthops: [{ gateway: via, link: mine.name, weight: 1, onlink: true, dead: false }],
+    evidence: { artefact: 'what-if', text: 'proposed route' },
+  }
+  const id = p.netns.id
+  return {
+    commands: [
+      `ip link set ${mine.name} up`,
+      `ip neigh replace ${formatIp(via)} lladdr ${theirs.mac} dev ${mine.name} nud permanent`,
+      `bridge fdb replace ${theirs.mac} dev ${mine.name} dst ${formatIp(vtep)} self permanent`,
+      `ip route replace ${formatPrefix(range)} via ${formatIp(via)} dev ${mine.name} onlink`,
+    ],
+    edit: (n) =>
+      withRoute(
+        withFdb(
+          withNeighbour(withLinkUp(n, id, mine.name), id, mine.name, via, theirs.mac),
+          id,
+          mine.name,
+          theirs.mac,
+          vtep,
+        ),
+        id,
+        route,
+      ),
+  }
+}
+
 /** `tunnel-down`, `tunnel-missing`: the route went with its link. */
 const tunnelDown: Check = {
   name: 'tunnel-down',
@@ -74,6 +121,7 @@ const tunnelDown: Check = {
     const p = plight(f, q)
     if (!p || p.best) return null
     const mine = tunnelOf(p.netns)
+    const raised = mine ? raiseTunnel(p, mine, tunnelOf(hostNetns(q.network, p.node) ?? p.netns)) : null
     if (mine && !mine.flags.has('UP'))
       return diagnosis(f, 'tunnel-down', {
         title: `${mine.name} on ${p.netns.node} is down, and its routes went with it`,
@@ -81,8 +129,10 @@ const tunnelDown: Check = {
         evidence: [mine.evidence, absence(p, `no route to ${rangeText(p)}`)],
         where: { link: mine.name },
         remedy: {
-          text: `Restart the CNI agent on ${p.netns.node} (it makes the link, routes and FDB anew), and keep NetworkManager off ${mine.name}. Adding the route by hand does not last.`,
+          text: `Restart the CNI agent on ${p.netns.node} (it makes the link, routes and FDB anew), and keep NetworkManager off ${mine.name}.${raised ? ` Until then, by hand, for ${p.node} alone:` : ''}`,
+          ...(raised ? { commands: raised.commands } : {}),
         },
+        ...(raised ? { edit: raised.edit } : {}),
       })
     if (mine) return null
     const theirs = hostNetns(q.network, p.node)

@@ -3,10 +3,10 @@ import { formatIp, formatPrefix, type Prefix, parsePrefix, prefixContains, prefi
 import type { Evidence } from '../../../model/evidence.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
-import { withoutRoute } from '../../remedy/edit.ts'
+import { withoutLink, withoutRoute } from '../../remedy/edit.ts'
 import { ownerOf, podRanges } from '../../view/owner.ts'
 import { isDefault, linkOf, routesTo } from '../../view/route-view.ts'
-import { directionWord, packetWords, placeOf } from '../../view/words.ts'
+import { directionWord, packetWords, placeOf, shellWord } from '../../view/words.ts'
 
 /** `cidr-overlap-node`, `route-blackhole`: the route that wins throws the packet away. */
 const blackhole: Check = {
@@ -27,7 +27,8 @@ const blackhole: Check = {
         text: `${formatIp(packet.dst)} is a machine of the LAN ${formatPrefix(lan.dst)} (${linkOf(lan) ?? 'a link'}), but it also lies in the range pods get addresses from. The CNI's route ${formatPrefix(best.dst)} (${best.type}) on ${f.hop.node} is more specific than the LAN's and takes the packet.`,
         evidence: [best.evidence, lan.evidence, pool?.evidence],
         remedy: {
-          text: 'Give the pods a range that does not overlap the LAN: make a new IP pool, move the pods, delete the old one.',
+          text: 'Give the pods a range that does not overlap the LAN: make a new IP pool, move the pods, delete the old one. Until then the route can be removed; the CNI agent puts it back when it restarts.',
+          commands: [`ip route del ${best.type} ${formatPrefix(best.dst)}`],
         },
         edit: (n) => withoutRoute(n, netns.id, (r) => r === best),
       })
@@ -72,9 +73,10 @@ const overlapExternal: Check = {
       evidence: [best.evidence, link.evidence],
       where: { link: link.name },
       remedy: {
-        text: `Give ${link.name} another range (docker: bip and default-address-pools in daemon.json), or remove the bridge if nobody uses it.`,
+        text: `Give ${link.name} another range (docker: bip and default-address-pools in daemon.json), or remove the bridge if nobody uses it.${ports.length === 0 ? ' It has no port now.' : ''}`,
+        ...(ports.length === 0 ? { commands: [`ip link del ${shellWord(link.name)}`] } : {}),
       },
-      edit: (n) => withoutRoute(n, f.hop.netns, (r) => r === best),
+      ...(ports.length === 0 ? { edit: (n) => withoutLink(n, f.hop.netns, link.name) } : {}),
     })
   },
 }

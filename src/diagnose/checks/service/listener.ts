@@ -58,7 +58,7 @@ export const hostPortNotProgrammed: Check = {
         evidence: [podProof(pod)],
         where: { object: `Pod ${name}` },
         remedy: {
-          text: 'Make sure that portmap is in the CNI configuration, then delete the pod so that its replacement gets the rules; and stop what flushes the nat table.',
+          text: 'Make sure that portmap is in the CNI configuration, then delete the pod so that its replacement gets the rules; and stop what flushes the nat table. Only the CNI writes these rules, so this cannot be tried on the model.',
           commands: [`kubectl -n ${pod.meta.namespace} delete pod ${pod.meta.name}`],
         },
       })
