@@ -32,6 +32,7 @@ export interface RouteRef {
 export interface RouteObject extends Base {
   readonly kind: string
   readonly parents: readonly (RouteRef & { readonly section?: string })[]
+  /** Those of weight 0 get no traffic and are left out. */
   readonly backends: readonly (RouteRef & { readonly port: number | null })[]
   readonly parentStatus: readonly {
     readonly parent: RouteRef
@@ -116,10 +117,12 @@ function decodeRoute({ meta, evidence, raw, kind }: OtherObject): RouteObject {
       ...optional('section', textOf(p.sectionName)),
     })),
     backends: objectsOf(spec.rules).flatMap((rule) =>
-      objectsOf(rule.backendRefs).map((b) => ({
-        ...refOf(b, meta.namespace, '', 'Service'),
-        port: integerOf(b.port) ?? null,
-      })),
+      objectsOf(rule.backendRefs)
+        .filter((b) => b.weight !== 0)
+        .map((b) => ({
+          ...refOf(b, meta.namespace, '', 'Service'),
+          port: integerOf(b.port) ?? null,
+        })),
     ),
     parentStatus: objectsOf(objectOf(raw.status).parents).map((p) => ({
       parent: refOf(objectOf(p.parentRef), meta.namespace, GROUP, 'Gateway'),
