@@ -1,5 +1,9 @@
 /** Checks of what the nodes' kernels hold: sysctls, links, tunnels, tables, counters. */
 import { podLinkState } from '../checks/links/pod-links.ts'
+import { mtuMismatch } from '../checks/mtu/mismatch.ts'
+import { tunnelChecksum } from '../checks/overlay/checksum.ts'
+import { tunnelEnds } from '../checks/overlay/end-state.ts'
+import { tunnelPeers } from '../checks/overlay/peer-entries.ts'
 import { bridgeNetfilterState } from '../checks/sysctl/bridge-netfilter-state.ts'
 import { forwardingState } from '../checks/sysctl/forwarding-state.ts'
 import { ipv6DefaultRoute } from '../checks/sysctl/ipv6-default.ts'
@@ -16,4 +20,8 @@ export const NODE_STATE_CHECKS: readonly ClusterCheck[] = [
   twRecycle,
   ipv6DefaultRoute,
   podLinkState,
+  tunnelEnds,
+  tunnelPeers,
+  tunnelChecksum,
+  mtuMismatch,
 ]
