@@ -31,6 +31,20 @@ export const CODES = {
     proof: "A route lookup for the node's address, and the neighbour or probe that fails.",
     remedy: 'Repair the network between the two nodes.',
   },
+  'node-not-ready': {
+    area: 'node',
+    meaning:
+      'kubelet of a node does not report, or reports that the machine cannot run pods; the cause lies with kubelet, the runtime or the machine.',
+    proof: "The Node's condition Ready with its reason and message.",
+    remedy: 'Look at kubelet and the machine: the message says which.',
+  },
+  'apiserver-unreachable': {
+    area: 'node',
+    meaning: 'A component of a node does not reach the API server: what it knows of pods and Services stays as it was.',
+    proof: 'Lines of its log that say so, and how: refused, timed out or no route.',
+    remedy:
+      'Make the way from that node to the API server work again; netwhy why node/NODE svc/default/kubernetes shows where it ends.',
+  },
   'apiserver-endpoint-stale': {
     area: 'node',
     meaning: 'Service default/kubernetes points at an address where no API server is any more.',
@@ -63,11 +77,58 @@ export const CODES = {
     proof: "With --prove: nothing sent was answered although the nodes' own state lets it through.",
     remedy: 'Open the path between the nodes (protocol and port are named).',
   },
+  'cni-config-missing': {
+    area: 'CNI',
+    meaning:
+      'The container runtime of a node has no network configuration. Before a network plugin is installed that is a step on the way, not a fault.',
+    proof: "The Node's condition (cni plugin not initialized) and the empty folder /etc/cni/net.d.",
+    remedy: 'Install the network plugin, or restart its agent on that node.',
+  },
+  'cni-config-invalid': {
+    area: 'CNI',
+    meaning:
+      'The first configuration file by name in /etc/cni/net.d is broken, and the container runtime takes no other.',
+    proof: 'The file, and why it cannot be read.',
+    remedy: 'Correct the file or move it out of the folder.',
+  },
+  'cni-config-conflict': {
+    area: 'CNI',
+    meaning:
+      'The runtime uses a configuration of another network plugin than the one whose agent runs here, because its file name comes first.',
+    proof: "Both files, and the agent's pod.",
+    remedy: 'Move the file that is left over out of the folder, create the pods anew.',
+  },
+  'cni-plugin-missing': {
+    area: 'CNI',
+    meaning: 'The CNI configuration names a program that is not in the plugin folder: new pods get no network.',
+    proof: "The runtime's error text, the configuration, the listing of the folder.",
+    remedy: 'Install the plugin on that node.',
+  },
+  'sandbox-creation-failed': {
+    area: 'CNI',
+    meaning:
+      'The network plugin fails when a pod is created, for a cause that no other code names; the error text is quoted.',
+    proof: 'The event FailedCreatePodSandBox of a pod that still waits.',
+    remedy: 'What the text asks for: the agent running, valid credentials, the API server in reach.',
+  },
   'pod-cidr-missing': {
     area: 'CNI',
     meaning: 'A node has no pod CIDR, so nobody has a route to its pods.',
     proof: 'The Node object without spec.podCIDR and the missing routes.',
     remedy: "Give the node a pod CIDR (controller-manager --allocate-node-cidrs, or the CNI's own IPAM).",
+  },
+  'pod-cidr-duplicate': {
+    area: 'CNI',
+    meaning: 'Two Nodes have overlapping pod ranges.',
+    proof: 'Both Node objects.',
+    remedy: 'Join one of them anew, so that it gets a range of its own.',
+  },
+  'ipam-exhausted': {
+    area: 'CNI',
+    meaning:
+      'There is no free address for another pod: range, subnet or interfaces of the node are used up, or reservations were never given back.',
+    proof: "The IPAM's error text for a pod that waits, or the reservations of the node.",
+    remedy: 'Remove reservations of pods that are gone; otherwise bigger ranges or fewer pods per node.',
   },
   'pod-address-duplicate': {
     area: 'CNI',
@@ -75,11 +136,25 @@ export const CODES = {
     proof: 'Both links with the address, and the neighbour entry that picks the wrong one.',
     remedy: "Delete the pod that has the address wrongly; look at the IPAM's records.",
   },
+  'pod-address-wrong': {
+    area: 'CNI',
+    meaning: "A pod's link has an address that is not of its node's range, or not the one the API knows.",
+    proof: "The address on the link, the Node's range, the pod object.",
+    remedy: 'Correct the subnet in the CNI configuration, create the pod anew.',
+  },
   'hostport-not-programmed': {
     area: 'CNI',
     meaning: 'A pod asks for a hostPort and the node has no rule that forwards it.',
     proof: "The pod's hostPort next to the node's nat rules.",
     remedy: 'Chain the portmap plugin in the CNI configuration, create the pod anew.',
+  },
+  'policy-not-enforced': {
+    area: 'CNI',
+    meaning:
+      'NetworkPolicies exist and nothing here enforces them: the network plugin cannot, and no policy engine is installed.',
+    proof: 'The policies, the CNI configuration, and nodes whose rules hold nothing of a policy engine.',
+    remedy:
+      'Install a policy engine (kube-network-policies, Calico for policy), or take the policies as what they are: without effect.',
   },
   'link-down': {
     area: 'pod',
@@ -128,6 +203,13 @@ export const CODES = {
     meaning: 'The bridge itself is down.',
     proof: "The bridge's state in `ip link`.",
     remedy: 'Set it up, and find out what set it down.',
+  },
+  'bridge-address-wrong': {
+    area: 'bridge',
+    meaning:
+      "The bridge of the pods has an address outside the node's pod range, from an earlier life of the node: no new pod can be connected.",
+    proof: "The bridge's address next to Node.spec.podCIDR and /run/flannel/subnet.env.",
+    remedy: 'Delete the bridge; it is made anew with the next pod. Pods on it must be created anew.',
   },
   'bridge-netfilter-off': {
     area: 'bridge',
@@ -523,6 +605,12 @@ export const CODES = {
     proof: 'The overlapping route and address.',
     remedy: 'Choose ranges that do not overlap.',
   },
+  'cidr-overlap-service': {
+    area: 'CIDR',
+    meaning: 'The Service range covers addresses of real machines, or of pods: kube-proxy takes their packets.',
+    proof: "The Service range or the Service's address, next to the machine's.",
+    remedy: 'Choose ranges that do not overlap.',
+  },
   'cidr-overlap-external': {
     area: 'CIDR',
     meaning: "A range of the cluster, or docker's, covers an outside network that is needed.",
@@ -558,6 +646,12 @@ export const CODES = {
     meaning: 'The process does not accept fast enough; its queue is full.',
     proof: "The socket's queue next to its limit.",
     remedy: 'Find out what blocks the process; raise the backlog and net.core.somaxconn.',
+  },
+  'container-not-ready': {
+    area: 'application',
+    meaning: 'A pod runs and is not ready, so no Service sends to it; its probe or its container says why.',
+    proof: "The condition Ready, the probe's error text, the container's state.",
+    remedy: 'Mend what the probe says; refused, timeout and no route are three different faults.',
   },
   'bandwidth-limited': {
     area: 'timing',
@@ -862,20 +956,5 @@ export type Code = keyof typeof CODES
 
 /** Codes with a reserved meaning that no check reports yet, by area. */
 export const RESERVED: Readonly<Record<string, readonly string[]>> = {
-  node: ['node-not-ready', 'apiserver-unreachable'],
-  CNI: [
-    'cni-config-missing',
-    'cni-config-invalid',
-    'cni-config-conflict',
-    'cni-plugin-missing',
-    'sandbox-creation-failed',
-    'pod-cidr-duplicate',
-    'ipam-exhausted',
-    'pod-address-wrong',
-    'policy-not-enforced',
-  ],
-  bridge: ['bridge-address-wrong'],
   netfilter: ['reject-rule'],
-  CIDR: ['cidr-overlap-service'],
-  application: ['container-not-ready'],
 }
