@@ -14,6 +14,8 @@ import { readCatalogue, readQuestions } from './faults/catalogue.mjs'
 import { askBroken, askHealthy } from './faults/session.mjs'
 
 const NEED = 0.95
+/** Exit code of the lab's kubectl for what only a CNI, a controller or a policy engine could do. */
+const NOT_IN_LAB = 90
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const shared = resolve(process.env.NETWHY_SHARED ?? join(root, '..', 'shared'))
 const flag = (name) => process.argv.includes(name)
@@ -66,6 +68,7 @@ function remedyWord(broken) {
   const remedy = broken.answer?.findings.find((f) => f.code === broken.answer.rootCause)?.remedy
   const said = remedy?.verified ? 'verified' : 'not verified'
   if (!broken.commands) return `${said}, no commands`
+  if (broken.exit === NOT_IN_LAB) return `${said}, the lab lacks what would carry it out`
   if (broken.exit !== 0) return `${said}, COMMANDS FAIL (exit ${broken.exit})`
   const real = broken.stillBroken === null ? 'untested' : broken.stillBroken ? 'NOT CURED' : 'cured'
   const asked = broken.after ? [broken.after.verdict, ...loud(broken.after)].join(' ') : 'no answer'

@@ -1,19 +1,29 @@
 #!/bin/bash
-# kubectl for the reference lab: `patch --type merge` and `label`, carried out by the lab's own K, which re-syncs the rules.
+# kubectl for the reference lab: `patch` and `label`, carried out by the lab's own K, which re-syncs the rules of its kube-proxy.
+# Exit code 90: the lab has nothing that could do this (no CNI, no controllers, no policy engine).
 . "$REFLAB" lib
-ns='' verb='' patch='' words=()
+verb='' patch='' words=()
 while [ $# -gt 0 ]; do
   case $1 in
-    -n | --namespace) ns=$2; shift 2 ;;
+    -n | --namespace | --type) shift 2 ;;
     -p) patch=$2; shift 2 ;;
-    --type) [ "$2" = merge ] || { echo "kubectl of the lab: only merge patches" >&2; exit 1; }; shift 2 ;;
-    --type=merge | --overwrite) shift ;;
-    -*) echo "kubectl of the lab: unknown flag $1" >&2; exit 1 ;;
+    -*) shift ;;
     *) if [ -z "$verb" ]; then verb=$1; else words+=("$1"); fi; shift ;;
   esac
 done
+nothing() { echo "kubectl of the lab: nothing here to $verb ${words[0]}" >&2; exit 90; }
 case $verb in
-  patch) K patch "${words[0]}/${words[1]}" "$patch" ;;
-  label) K patch "${words[0]}/${words[1]}" "{\"metadata\":{\"labels\":{\"${words[2]%%=*}\":\"${words[2]#*=}\"}}}" ;;
-  *) echo "kubectl of the lab: cannot $verb" >&2; exit 1 ;;
+  patch)
+    [ "${words[0]}" = service ] || nothing
+    # K merges as RFC 7386; the API server merges the ports of a Service by `port`, and labels of a selector are replaced here.
+    K patch "${words[0]}/${words[1]}" "$($PY - "$LAB/api/service_${words[1]}.json" "$patch" <<'P'
+import json,sys
+old=json.load(open(sys.argv[1])); p=json.loads(sys.argv[2]); spec=p.get('spec',{})
+if 'ports' in spec:
+    mine={x['port']:x for x in spec['ports']}
+    spec['ports']=[{**x,**mine.get(x['port'],{})} for x in old['spec']['ports']]
+print(json.dumps(p))
+P
+)" ;;
+  *) nothing ;;
 esac

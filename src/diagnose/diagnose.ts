@@ -79,7 +79,8 @@ export function verified(e: Explained, network: Network, objects: KubeObjects, a
   const branches = traceAsked(after, asked)
   const shares = sharesOf(branches, new Set())
   const cured = shares.failed < 1e-9 && shares.undecided < 1e-9 && (shares.delivered > 0 || shares.outside > 0)
-  if (!cured) return finding
+  const q = inquiryOf(after, objects, asked, branches)
+  if (!cured || q.failures.some((f) => explain(f, q)?.finding.code === finding.code)) return finding
   const breaks = brokenBy(network, after, objects)
   return {
     ...finding,
@@ -87,9 +88,27 @@ export function verified(e: Explained, network: Network, objects: KubeObjects, a
   }
 }
 
-/** The inquiry for `asked` on this network. */
-export function inquire(network: Network, objects: KubeObjects, asked: Asked, probes?: ProbeReport): Inquiry {
-  const branches = traceAsked(network, asked)
+/** The same for what was seen beside the path: cured when the check that said so says it no longer. */
+function verifiedState(
+  s: StateFinding,
+  again: (q: Inquiry) => readonly StateFinding[],
+  q: Inquiry,
+  asked: Asked,
+): Finding {
+  const { finding, edit } = s
+  if (!edit || !finding.remedy) return finding
+  const after = inquiryOf(edit(q.network), q.objects, asked, traceAsked(edit(q.network), asked))
+  const told = again(after).some((x) => x.finding.code === finding.code && x.finding.where.node === finding.where.node)
+  const shares = sharesOf(after.branches, new Set())
+  if (told || shares.failed > 1e-9 || shares.undecided > 1e-9) return finding
+  const breaks = brokenBy(q.network, after.network, q.objects)
+  return {
+    ...finding,
+    remedy: { ...finding.remedy, verified: breaks.length === 0, ...(breaks.length > 0 ? { breaks } : {}) },
+  }
+}
+
+function inquiryOf(network: Network, objects: KubeObjects, asked: Asked, branches: readonly Branch[]): Inquiry {
   return {
     question: asked.question,
     protocol: asked.protocol,
@@ -97,8 +116,13 @@ export function inquire(network: Network, objects: KubeObjects, asked: Asked, pr
     objects,
     branches,
     failures: failuresOf(network, branches),
-    ...(probes ? { probes } : {}),
   }
+}
+
+/** The inquiry for `asked` on this network. */
+export function inquire(network: Network, objects: KubeObjects, asked: Asked, probes?: ProbeReport): Inquiry {
+  const q = inquiryOf(network, objects, asked, traceAsked(network, asked))
+  return probes ? { ...q, probes } : q
 }
 
 /** What the traces could not decide, as missing evidence. */
@@ -166,7 +190,9 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
     verdict = 'partial'
     success = success === null || names.successProbability === null ? null : success * names.successProbability
   } else if (names?.verdict === 'unknown' && verdict === 'reachable') verdict = 'unknown'
-  const beside = STATE_CHECKS.flatMap((check) => check(q))
+  const beside = STATE_CHECKS.flatMap((check) =>
+    check(q).map((s) => ({ ...s, finding: verifiedState(s, check, q, asked) })),
+  )
   const state = [
     ...beside,
     ...stateOnPath(q, verdict, [...explained.map((e) => e.diagnosis.finding), ...beside.map((s) => s.finding)]),

@@ -103,4 +103,6 @@ export interface Check {
 export interface StateFinding {
   readonly finding: Finding
   readonly hurts: boolean
+  /** The change of the model the remedy amounts to, to try it out before it is called verified. */
+  readonly edit?: (network: Network) => Network
 }

@@ -34,8 +34,6 @@ export type Concern =
 
 export interface ClusterFinding extends StateFinding {
   readonly concerns: readonly Concern[]
-  /** The change of the model the remedy amounts to, to try it out before it is called verified. */
-  readonly edit?: (network: Network) => Network
 }
 
 export interface ClusterCheck {

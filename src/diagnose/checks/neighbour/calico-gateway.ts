@@ -5,9 +5,11 @@
  * another link).
  */
 import { formatIp, ipv4 } from '../../../base/ip.ts'
+import type { Netns } from '../../../model/network.ts'
 import { diagnosis } from '../../finding.ts'
-import type { Check } from '../../inquiry.ts'
-import { linkOf, routesTo } from '../../view/route-view.ts'
+import type { Check, Inquiry } from '../../inquiry.ts'
+import { isDefault, linkOf, routesTo } from '../../view/route-view.ts'
+import { shellWord } from '../../view/words.ts'
 import { confKey } from '../sysctl/forwarding.ts'
 
 const CALICO_MAC = 'ee:ee:ee:ee:ee:ee'
@@ -36,12 +38,13 @@ export const calicoGateway: Check = {
         evidence: [...values.map((v) => v.s?.evidence), link.evidence],
         where,
         remedy: {
-          text: 'Set it to 1, or restart calico-node, which does; leave the CNI links out of the hardening.',
+          text: 'Set it to 1, or restart calico-node, which does; leave the CNI links out of the hardening. What the pod then does cannot be tried on the model: its own network was not collected.',
           commands: [`sysctl -w ${values[0]?.key ?? ''}=1`],
         },
       })
     const best = routesTo(host, GATEWAY)[0]
     if (!host.known.has('routes') || (best && linkOf(best) !== link.name)) return null
+    const model = defaultOfAnother(q, host)
     return diagnosis(f, 'route-missing', {
       title: `${host.node} has no route that covers ${formatIp(GATEWAY)}, so it does not answer pods for their gateway`,
       text: `Linux answers by proxy ARP only for addresses it has a route to. ${host.node} has lost its default route: who-has ${formatIp(GATEWAY)} from ${formatIp(ip)} on ${link.name} stays unanswered, although proxy_arp is on.`,
@@ -54,8 +57,27 @@ export const calicoGateway: Check = {
       ],
       where,
       remedy: {
-        text: `Give ${host.node} a default route (or a route to ${formatIp(GATEWAY)}), also after a reboot.`,
+        text: `Give ${host.node} a default route (or a route to ${formatIp(GATEWAY)}), also after a reboot.${model ? ` ${model.node} has this one:` : ''} What the pod then does cannot be tried on the model: its own network was not collected.`,
+        ...(model ? { commands: [model.command] } : {}),
       },
     })
   },
+}
+
+/** The default route of another node, when this one reaches the same gateway by a link of the same name. */
+function defaultOfAnother(q: Inquiry, host: Netns): { readonly node: string; readonly command: string } | null {
+  for (const netns of q.network.netns.values()) {
+    const route =
+      netns.kind === 'host' && netns !== host ? netns.routes.find((r) => isDefault(r) && r.family === 4) : undefined
+    const hop = route?.nexthops[0]
+    const own = hop?.gateway ? routesTo(host, hop.gateway)[0] : undefined
+    if (!hop?.gateway || !own || isDefault(own) || !own.nexthops.every((n) => !n.gateway)) continue
+    const link = linkOf(own)
+    if (link !== undefined)
+      return {
+        node: netns.node,
+        command: `ip route replace default via ${formatIp(hop.gateway)} dev ${shellWord(link)}`,
+      }
+  }
+  return null
 }

@@ -1,9 +1,12 @@
-import { formatIp, prefixContains } from '../../../base/ip.ts'
+import { formatIp, formatPrefix, prefixContains } from '../../../base/ip.ts'
+import type { Network } from '../../../model/network.ts'
 import { diagnosis } from '../../finding.ts'
-import type { Check } from '../../inquiry.ts'
+import type { Check, Failure, Inquiry } from '../../inquiry.ts'
 import { probeAnswered, probeFailed } from '../../probes.ts'
+import { addressMatch, proposedRule, withRulesAppended } from '../../remedy/edit.ts'
 import { ownerOf, podRanges } from '../../view/owner.ts'
-import { packetWords } from '../../view/words.ts'
+import { isDefault, linkOf } from '../../view/route-view.ts'
+import { packetWords, shellWord } from '../../view/words.ts'
 
 /**
  * `masquerade-missing`: a packet leaves the cluster with a pod's address as its source, and no answer comes. Without a
@@ -21,6 +24,7 @@ export const masqueradeMissing: Check = {
     if (!podSource) return null
     const sure = probeFailed(q)
     const nat = f.netns.rulesets.find((r) => r.tables.some((t) => t.name === 'nat'))
+    const stopgap = masqueradeRule(f, q)
     return diagnosis(f, 'masquerade-missing', {
       severity: sure ? 'error' : 'warning',
       title: `packets leave ${f.hop.node} for the outside with the pod address ${formatIp(packet.src)}`,
@@ -31,8 +35,49 @@ export const masqueradeMissing: Check = {
           : undefined,
       ],
       remedy: {
-        text: `Let the CNI masquerade pod traffic that leaves the cluster (flannel --ip-masq, Calico natOutgoing: true, ip-masq-agent) and restart its agent on ${f.hop.node}.`,
+        text: `Let the CNI masquerade pod traffic that leaves the cluster (flannel --ip-masq, Calico natOutgoing: true, ip-masq-agent) and restart its agent on ${f.hop.node}.${stopgap ? ' Until then, a rule of your own:' : ''}`,
+        ...(stopgap ? { commands: [stopgap.command] } : {}),
       },
+      ...(stopgap ? { edit: stopgap.edit } : {}),
     })
   },
+}
+
+/** A masquerade of the pod range at the uplink; null where pods of other nodes are reached by that link too. */
+function masqueradeRule(
+  f: Failure,
+  q: Inquiry,
+): { readonly command: string; readonly edit: (n: Network) => Network } | null {
+  const { packet, link } = f.step
+  const { netns } = f
+  const own = podRanges(q.objects).find((r) => prefixContains(r.range, packet.src))?.range
+  const ruleset = netns?.rulesets.find(
+    (r) =>
+      r.backend !== 'nft' &&
+      r.tables.some((t) => t.name === 'nat' && t.chains.has('POSTROUTING') && sameFamily(t.family, packet.src.family)),
+  )
+  if (!netns || !own || link === undefined || !ruleset) return null
+  const shared = podRanges(q.objects).some(
+    (r) =>
+      r.range !== own &&
+      netns.routes.some((x) => prefixContains(x.dst, r.range.ip) && !isDefault(x) && linkOf(x) === link),
+  )
+  if (shared) return null
+  const tool = `${packet.src.family === 6 ? 'ip6tables' : 'iptables'}${ruleset.backend === 'iptables-legacy' ? '-legacy' : ''}`
+  const rule = `-A POSTROUTING -s ${formatPrefix(own)} -o ${shellWord(link)} -j MASQUERADE`
+  return {
+    command: `${tool} -t nat ${rule}`,
+    edit: (n) =>
+      withRulesAppended(n, netns.id, { artefact: ruleset.artefact, table: 'nat', chain: 'POSTROUTING' }, [
+        proposedRule(
+          rule,
+          [addressMatch('src', own), { kind: 'link', side: 'out', name: link, wildcard: false, negate: false }],
+          { kind: 'masquerade', port: null, random: false },
+        ),
+      ]),
+  }
+}
+
+function sameFamily(table: string, family: 4 | 6): boolean {
+  return table === (family === 6 ? 'ip6' : 'ip')
 }

@@ -9,6 +9,7 @@ import { podProof, serviceProof, sliceProof } from '../../view/object-proof.ts'
 import { netnsOfPod, ownerOf } from '../../view/owner.ts'
 import { backendsOf, frontendAsked, sameProtocol, serviceName, usableBackends } from '../../view/service-view.ts'
 import { placeOf } from '../../view/words.ts'
+import { patchService } from './no-endpoints.ts'
 
 function nobodyListens(f: Failure): boolean {
   return f.cause === 'tcp-reset-no-listener' || f.cause === 'udp-no-listener' || f.cause === 'listens-other-address'
@@ -120,7 +121,7 @@ export const serviceTarget: Check = {
         ...(own.length === 1 && own[0]
           ? {
               commands: [
-                `kubectl -n ${front.service.meta.namespace} patch service ${front.service.meta.name} -p '{"spec":{"ports":[{"port":${front.port.port},"targetPort":${own[0].localPort}}]}}'`,
+                patchService(front.service, { ports: [{ port: front.port.port, targetPort: own[0].localPort }] }),
               ],
             }
           : {}),

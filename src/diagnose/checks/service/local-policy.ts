@@ -3,6 +3,7 @@ import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
 import { serviceProof, sliceProof } from '../../view/object-proof.ts'
 import { type Backend, backendsOf, frontendOf, serviceName, usableBackends } from '../../view/service-view.ts'
+import { patchService } from './no-endpoints.ts'
 
 /** Endpoints whose pod (or address) is on `node`, although their nodeName says otherwise. */
 function misnamed(q: Inquiry, backends: readonly Backend[], node: string): Backend[] {
@@ -50,9 +51,7 @@ export const localTrafficPolicy: Check = {
       where,
       remedy: {
         text: `Send to a node that has an endpoint (a load balancer must use the health check node port), spread the pods over the nodes, or set ${field} to Cluster.`,
-        commands: [
-          `kubectl -n ${service.meta.namespace} patch service ${service.meta.name} -p '{"spec":{"${field}":"Cluster"}}'`,
-        ],
+        commands: [patchService(service, { [field]: 'Cluster' })],
       },
     })
   },

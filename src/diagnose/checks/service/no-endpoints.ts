@@ -1,6 +1,6 @@
 /** A Service nobody answers for: why its endpoint list is empty decides the code. */
 
-import type { PodObject } from '../../../kubeobj/objects.ts'
+import type { PodObject, ServiceObject } from '../../../kubeobj/objects.ts'
 import type { Code } from '../../codes.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
@@ -14,6 +14,7 @@ import {
   serviceName,
   usableBackends,
 } from '../../view/service-view.ts'
+import { shellWord } from '../../view/words.ts'
 
 /** Why a Service port has no usable endpoint, from the objects alone. Null when it has one. */
 export function whyNoEndpoints(
@@ -24,6 +25,7 @@ export function whyNoEndpoints(
   readonly title: string
   readonly text: string
   readonly todo: string
+  readonly commands?: readonly string[]
   readonly pods: readonly PodObject[]
 } | null {
   const { service, port } = front
@@ -42,14 +44,14 @@ export function whyNoEndpoints(
       pods: [],
     }
   if (pods.length === 0) {
-    const selector = Object.entries(service.selector)
-      .map(([k, v]) => `${k}=${v}`)
-      .join(',')
+    const selector = labelText(service.selector)
+    const near = nearMiss(q, front)
     return {
       code: code('service-no-endpoints'),
       title: `the selector of Service ${name} matches no pod`,
-      text: `Service ${name} selects pods labelled ${selector} in namespace ${service.meta.namespace}; there is none. ${nearMiss(q, front)}`,
-      todo: 'Correct the selector of the Service or the labels of the pods.',
+      text: `Service ${name} selects pods labelled ${selector} in namespace ${service.meta.namespace}; there is none. ${near ? `The nearest is pod ${near.pod.meta.name} with ${labelText(near.selector)}.` : ''}`,
+      todo: `Correct the selector of the Service or the labels of the pods.${near ? ` If the pods labelled ${labelText(near.selector)} are meant:` : ''}`,
+      ...(near ? { commands: [patchSelector(service, near.selector)] } : {}),
       pods: [],
     }
   }
@@ -65,6 +67,9 @@ export function whyNoEndpoints(
       title: `no pod of Service ${name} has a port named ${named}`,
       text: `Service ${name} sends port ${port.port} to the container port named ${named}; the pods it selects declare ${known.join(', ') || 'no ports'}. So the port has no endpoint.`,
       todo: `Name a container port ${named}, or set targetPort to a port the pods have.`,
+      ...(known.length === 1
+        ? { commands: [patchService(service, { ports: [{ port: port.port, targetPort: target(known[0] ?? '') }] })] }
+        : {}),
       pods,
     }
   }
@@ -82,6 +87,11 @@ export function whyNoEndpoints(
     todo: 'Find out why the pods are not Ready (readiness probe, crash, dependency) and correct that.',
     pods,
   }
+}
+
+/** A port name, or a number where the port has no name. */
+function target(port: string): string | number {
+  return /^\d+$/.test(port) ? Number(port) : port
 }
 
 function isReady(p: PodObject): boolean {
@@ -103,24 +113,36 @@ function reasonOf(q: Inquiry, p: PodObject): string {
   return reason ? `${p.meta.name}: ${reason}.` : ''
 }
 
-/** Pods of the namespace that differ from the selector in one label, to show a spelling mistake. */
-function nearMiss(q: Inquiry, front: Frontend): string {
+/** A pod of the namespace whose labels have the selector's keys with nearly its values, to show a spelling mistake. */
+function nearMiss(
+  q: Inquiry,
+  front: Frontend,
+): { readonly pod: PodObject; readonly selector: Readonly<Record<string, string>> } | null {
+  const plain = (text: string) => text.replaceAll(/[-_.]/g, '')
   const wanted = Object.entries(front.service.selector ?? {})
-  const near = q.objects.pods.find(
+  const pod = q.objects.pods.find(
     (p) =>
       p.meta.namespace === front.service.meta.namespace &&
-      wanted.some(([k, v]) => {
-        const has = p.meta.labels[k]
-        return (
-          has !== undefined &&
-          has !== v &&
-          has.replaceAll(/[-_.]/g, '').startsWith(v.replaceAll(/[-_.]/g, '').slice(0, 3))
-        )
-      }),
+      wanted.every(([k]) => p.meta.labels[k] !== undefined) &&
+      wanted.some(([k, v]) => p.meta.labels[k] !== v && plain(p.meta.labels[k] ?? '').startsWith(plain(v).slice(0, 3))),
   )
-  if (!near) return ''
-  const labels = wanted.map(([k]) => `${k}=${near.meta.labels[k] ?? '(none)'}`).join(',')
-  return `The nearest is pod ${near.meta.name} with ${labels}.`
+  return pod ? { pod, selector: Object.fromEntries(wanted.map(([k]) => [k, pod.meta.labels[k] ?? ''])) } : null
+}
+
+function labelText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([k, v]) => `${k}=${v}`)
+    .join(',')
+}
+
+function patchSelector(service: ServiceObject, selector: Readonly<Record<string, string>>): string {
+  return patchService(service, { selector })
+}
+
+/** `kubectl patch` of a Service's spec (a strategic merge: ports are told apart by `port`). */
+export function patchService(service: ServiceObject, spec: Readonly<Record<string, unknown>>): string {
+  const { namespace, name } = service.meta
+  return `kubectl -n ${shellWord(namespace)} patch service ${shellWord(name)} -p ${shellWord(JSON.stringify({ spec }))}`
 }
 
 /** `service-no-endpoints`, `service-endpoints-not-ready`, `service-target-port-name-missing`, `dns-no-endpoints`. */
@@ -137,7 +159,7 @@ export const noEndpoints: Check = {
       text: `${why.text} kube-proxy turns connections to it away${f.cause === 'rule-reject' ? ' at once ("connection refused" is said by the node, not by a pod)' : ''}.`,
       evidence: [serviceProof(front.service), ...why.pods.slice(0, 3).map((p) => podProof(p))],
       where: { object: `Service ${serviceName(front.service)}` },
-      remedy: { text: why.todo },
+      remedy: { text: why.todo, ...(why.commands ? { commands: why.commands } : {}) },
     })
   },
 }

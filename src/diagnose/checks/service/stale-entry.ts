@@ -1,6 +1,8 @@
 import { formatEndpoint, formatIp, ipEquals } from '../../../base/ip.ts'
-import { hasPorts, protocolName } from '../../../base/protocol.ts'
+import { hasPorts, protocolName, TCP } from '../../../base/protocol.ts'
 import type { Inquiry, StateFinding } from '../../inquiry.ts'
+import { withNetns } from '../../remedy/edit.ts'
+import { placed } from '../../remedy/place.ts'
 import { sliceProof } from '../../view/object-proof.ts'
 import { ownerOf } from '../../view/owner.ts'
 import { backendsOf, frontendOf, serviceName } from '../../view/service-view.ts'
@@ -21,6 +23,8 @@ export function staleEntries(q: Inquiry): StateFinding[] {
     for (const id of new Set(branch.trace.forward.hops.map((h) => h.netns))) {
       const netns = q.network.netns.get(id)
       for (const e of netns?.conntrack ?? []) {
+        // A TCP client takes a new port for its next try, and an entry that was never answered dies in two minutes.
+        if (e.original.protocol === TCP) continue
         if (!netns || e.original.protocol !== first.protocol || e.original.dport !== first.dport || e.seenReply)
           continue
         if (!ipEquals(e.original.dst, first.dst) || !ipEquals(e.original.src, first.src)) continue
@@ -32,7 +36,8 @@ export function staleEntries(q: Inquiry): StateFinding[] {
         const name = protocolName(first.protocol)
         out.push({
           hurts: true,
-          finding: {
+          edit: (n) => withNetns(n, netns.id, (x) => ({ ...x, conntrack: x.conntrack.filter((y) => y !== e) })),
+          finding: placed({
             code: 'conntrack-stale',
             severity: 'error',
             title: `a conntrack entry on ${netns.node} still sends source port ${e.original.sport} to ${formatIp(e.reply.src)}, which is gone`,
@@ -46,7 +51,7 @@ export function staleEntries(q: Inquiry): StateFinding[] {
               ],
               verified: false,
             },
-          },
+          }),
         })
       }
     }

@@ -90,8 +90,10 @@ export const bridgeNetfilterOff: Check = {
         evidence: [value?.evidence ?? { artefact: any, text: `${key} is absent` }],
         where: { node, netns: 'host' },
         remedy: {
-          text: 'Load br_netfilter and switch it on, also in /etc/modules-load.d and /etc/sysctl.d.',
-          commands: ['modprobe br_netfilter', `sysctl -w ${key}=1`],
+          text: value
+            ? 'Switch it on, also in /etc/sysctl.d.'
+            : 'Load br_netfilter and switch it on, also in /etc/modules-load.d and /etc/sysctl.d.',
+          commands: [...(value ? [] : ['modprobe br_netfilter']), `sysctl -w ${key}=1`],
         },
         edit: (n) => withSysctls(n, host.id, { [key]: '1' }),
       })

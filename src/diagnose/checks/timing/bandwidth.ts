@@ -1,5 +1,7 @@
 import type { Qdisc } from '../../../model/network.ts'
 import type { Inquiry, StateFinding } from '../../inquiry.ts'
+import { withNetns } from '../../remedy/edit.ts'
+import { placed } from '../../remedy/place.ts'
 
 /** Bytes per second below which ordinary use of a connection does not work any more: 1 Mbit/s. */
 const CRAWL = 125_000
@@ -32,7 +34,8 @@ export function bandwidthLimited(q: Inquiry): StateFinding[] {
           )
           out.push({
             hurts: true,
-            finding: {
+            edit: (n) => withNetns(n, netns.id, (x) => ({ ...x, qdiscs: x.qdiscs.filter((y) => y !== qdisc) })),
+            finding: placed({
               code: 'bandwidth-limited',
               severity: 'error',
               title: `${qdisc.link} of ${pod ? `pod ${pod.namespace}/${pod.name}` : netns.node} is limited to ${rateText(qdisc.rate)}`,
@@ -41,14 +44,14 @@ export function bandwidthLimited(q: Inquiry): StateFinding[] {
               evidence: [qdisc.evidence, ...(object && annotation ? [object.evidence] : [])],
               remedy: {
                 text: annotation
-                  ? `Correct the annotation (units: 64k is 64 kbit/s, 10M is 10 Mbit/s) and create the pod anew.`
+                  ? `Correct the annotation (units: 64k is 64 kbit/s, 10M is 10 Mbit/s) and create the pod anew. Until then remove the limit by hand:`
                   : 'Find out who set the limit and remove it.',
                 commands: [
                   `tc qdisc del dev ${qdisc.link} ${qdisc.parent === 'root' ? 'root' : `parent ${qdisc.parent}`}`,
                 ],
                 verified: false,
               },
-            },
+            }),
           })
         }
       }
