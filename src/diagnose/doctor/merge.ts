@@ -17,6 +17,9 @@ const MAY_BE_MEANT = new Set([
   'service-headless-port',
 ])
 
+/** One setting of a node is wrong, whichever pod notices. */
+const ONCE_PER_NODE = new Set(['masquerade-missing'])
+
 const RANK: Record<Severity, number> = { error: 0, warning: 1, info: 2 }
 
 /** Same cause at the same place, as far as both say where; a finding about several nodes is at each of them. */
@@ -46,7 +49,7 @@ function oneCause(a: Finding, b: Finding): boolean {
   if (a.code !== b.code) return false
   if (MAY_BE_MEANT.has(a.code)) return a.where.object === b.where.object
   if (a.where.node !== b.where.node) return false
-  return (a.where.link === b.where.link && a.title === b.title) || shareProof(a, b)
+  return ONCE_PER_NODE.has(a.code) || (a.where.link === b.where.link && a.title === b.title) || shareProof(a, b)
 }
 
 /** Causes of tried connections, the same thing broken told once: by the one that breaks most. */
@@ -82,12 +85,18 @@ export function mergeFindings(
     out.push(withVictims(cure ? { ...finding, remedy: cure } : finding, [...victims]))
   }
   for (const { finding, victims } of left) {
-    const severity = MAY_BE_MEANT.has(finding.code) ? 'info' : finding.severity
-    out.push(withVictims({ ...finding, severity }, victims))
+    const meant = MAY_BE_MEANT.has(finding.code) || (finding.code === 'masquerade-missing' && everywhere(causes, tried))
+    out.push(withVictims(meant ? { ...finding, severity: 'info' } : finding, victims))
   }
   return out.sort(
     (x, y) => RANK[x.severity] - RANK[y.severity] || (y.breaks?.connections ?? 0) - (x.breaks?.connections ?? 0),
   )
+}
+
+/** No node masquerades: a network whose routers know pod addresses. One that does not while others do is a fault. */
+function everywhere(causes: readonly Cause[], tried: readonly Tried[]): boolean {
+  const bare = new Set(causes.flatMap((c) => (c.finding.code === 'masquerade-missing' ? c.victims : [])))
+  return tried.every((t) => t.question.traffic !== 'outside' || bare.has(t))
 }
 
 function withVictims(finding: Finding, victims: readonly Tried[]): ReportFinding {
