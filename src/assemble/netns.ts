@@ -2,6 +2,7 @@
 import type { Issue, Missing } from '../model/evidence.ts'
 import type { BridgePortInfo, Link, Netns, NetnsArtefact, RoutingRule } from '../model/network.ts'
 import { parseConntrack, parseConntrackStats } from '../parse/conntrack/conntrack.ts'
+import { parseNeighbourStats } from '../parse/counters/neighbour-stats.ts'
 import { parseCounters } from '../parse/counters/nstat.ts'
 import { parseBridgeLinks, parseBridgeVlans, parseFdb } from '../parse/iproute2/bridge.ts'
 import { parseLinks } from '../parse/iproute2/links.ts'
@@ -155,7 +156,12 @@ export function netnsOf(place: Place, around: Surroundings): NetnsDraft {
     const read = nstat.whole ? nstat : piece('proc-net-counters.txt', parseCounters)
     const stats = file('conntrack-stats.txt')
     const conntrackStats = parseConntrackStats(stats.text, stats.origin)
-    return { value: new Map([...read.value, ...conntrackStats.value]), whole: read.whole }
+    const tables = file('proc-net-stat.txt')
+    const neighbourStats = parseNeighbourStats(tables.text, tables.origin)
+    return {
+      value: new Map([...read.value, ...conntrackStats.value, ...neighbourStats.value]),
+      whole: read.whole,
+    }
   })
   const paired = lazy(() => links().value.map((l) => withPeer(l, place, around.peers())))
   const finished = lazy(() => withBridgePorts(paired(), () => new Map(ports().value)))

@@ -120,7 +120,11 @@ export function counterProof(netns: Netns, name: string): Evidence | undefined {
   if (value === undefined) return undefined
   const own = netns.id.slice(netns.node.length + 1)
   const folder = netns.pod ? `pods/${netns.pod.namespace}_${netns.pod.name}` : own
-  const file = name.startsWith('conntrack.') ? 'conntrack-stats.txt' : 'nstat.txt'
+  const file = name.startsWith('conntrack.')
+    ? 'conntrack-stats.txt'
+    : /^(arp|ndisc)\./.test(name)
+      ? 'proc-net-stat.txt'
+      : 'nstat.txt'
   return { artefact: `nodes/${netns.node}/${folder}/${file}`, text: `${name} ${value}` }
 }
 

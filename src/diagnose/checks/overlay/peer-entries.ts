@@ -114,25 +114,25 @@ function forwarding(pair: Pair): ClusterFinding[] {
   })
 }
 
-/** One MAC that changed is one fault, however many peers still have the old one. */
+/**
+ * One MAC that changed is one fault, however many peers still have the old one; and the neighbour entries it lost itself, which the
+ * kernel flushes when a link's address changes (neigh_changeaddr), are no fault of their own.
+ */
 function onePerEnd(findings: readonly ClusterFinding[]): ClusterFinding[] {
-  const seen = new Map<string, ClusterFinding>()
+  const place = (f: ClusterFinding) => `${f.finding.where.node} ${f.finding.where.link}`
+  const changed = new Map<string, ClusterFinding>()
   for (const f of findings) {
-    const { code, where, evidence } = f.finding
-    const key = code === 'vtep-mac-mismatch' ? `${code} ${where.node} ${where.link}` : `${seen.size}`
-    const known = seen.get(key)
-    seen.set(
-      key,
-      known
-        ? {
-            ...known,
-            concerns: [...known.concerns, ...f.concerns],
-            finding: { ...known.finding, evidence: [...known.finding.evidence, ...evidence.slice(0, 1)].slice(0, 12) },
-          }
-        : f,
-    )
+    if (f.finding.code !== 'vtep-mac-mismatch') continue
+    const known = changed.get(place(f))
+    const evidence = [...(known?.finding.evidence ?? []), ...f.finding.evidence.slice(0, known ? 1 : 3)].slice(0, 12)
+    const concerns = [...(known?.concerns ?? []), ...f.concerns]
+    changed.set(place(f), { ...(known ?? f), concerns, finding: { ...(known ?? f).finding, evidence } })
   }
-  return [...seen.values()]
+  const rest = findings.filter(
+    (f) =>
+      f.finding.code !== 'vtep-mac-mismatch' && !(f.finding.code === 'neighbour-unreachable' && changed.has(place(f))),
+  )
+  return [...changed.values(), ...rest]
 }
 
 /** Every ordered pair of VXLAN ends of one overlay. */
