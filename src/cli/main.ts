@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { complete, printCompletion } from './complete.ts'
 import { declareCompletion } from './completion.ts'
 import { declareDoctor } from './doctor.ts'
+import { declareInventory } from './inventory.ts'
 import { declareLab } from './lab.ts'
 import { declareRules } from './rules.ts'
 import { declareSnapshot } from './snapshot.ts'
@@ -21,6 +22,7 @@ export function buildProgram(name: string): Command {
   declareWhy(program)
   declareWalk(program)
   declareDoctor(program)
+  declareInventory(program)
   declareRules(program)
   declareSnapshot(program)
   declareLab(program)

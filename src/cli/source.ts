@@ -68,7 +68,7 @@ export async function loadEvidence(
     const snapshot = await collectInventory(inventory, { signal: abort.signal, progress: progress.show })
     const failed = snapshot.manifest.nodes.filter((n) => n.error !== undefined)
     const lines = failed.map((n) => `node ${n.name}: ${n.error}`)
-    if (failed.length === inventory.nodes.length) throw new FailureError(lines.join('\n'))
+    if (failed.length > 0 && failed.length === inventory.nodes.length) throw new FailureError(lines.join('\n'))
     progress.clear()
     for (const line of lines) process.stderr.write(`netwhy: ${clean(line)}\n`)
     return snapshot

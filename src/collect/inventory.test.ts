@@ -36,7 +36,7 @@ test('JSON is YAML; pods and objects may be left out or be null', () => {
 describe('what is wrong is named with file, line and column', () => {
   test.each([
     ['', '1:1: '],
-    ['nodes: []', '1:1: nodes: needs at least one node'],
+    ['nodes: []', '1:1: needs at least one node, or objects'],
     [
       'nodes:\n  - name: n1\n    via: local\n  - name: N_2\n    via: local',
       '4:5: nodes[2].name: must be a Kubernetes name',

@@ -46,7 +46,11 @@ const podVia = z.union(
   { error: 'must be { netns: NAME } or { pid: NUMBER }' },
 )
 const schema = z.strictObject({
-  nodes: z.array(z.strictObject({ name, via: nodeVia })).min(1, { error: 'needs at least one node' }),
+  /** May be empty where there are objects: then only those can be looked at. */
+  nodes: z
+    .array(z.strictObject({ name, via: nodeVia }))
+    .nullish()
+    .transform((v) => v ?? []),
   pods: z
     .array(z.strictObject({ namespace: name.default('default'), name, node: name, via: podVia }))
     .nullish()
@@ -116,6 +120,8 @@ export function parseInventory(text: string, file: string): Inventory {
       offsetOf(document, ['kubeconfig']),
       'kubeconfig is not supported yet: give the objects as files (kubectl get … -o json)',
     )
+  if (data.nodes.length === 0 && data.objects.length === 0)
+    fail(offsetOf(document, ['nodes']), 'needs at least one node, or objects')
   const names = new Set<string>()
   data.nodes.forEach((n, i) => {
     if (names.has(n.name)) fail(offsetOf(document, ['nodes', i]), `node ${n.name} is listed twice`)

@@ -1,0 +1,202 @@
+/** The inventory for a person: decisions, layers and the path on one screen; links and owners when asked. */
+import type { Decision, FactState, InterfaceFact, Inventory, Layer, PodAttachment } from '../model/inventory.ts'
+import { briefEvidence } from './brief.ts'
+import { clean } from './clean.ts'
+import { pathLines } from './inventory-path.ts'
+import { type Style, styleFor, wrap } from './style.ts'
+
+export interface InventoryTextOptions {
+  readonly colour: boolean
+  readonly wide: boolean
+  /** Interfaces and how pods hang on their nodes. */
+  readonly links: boolean
+  /** Columns; 80 unless told. */
+  readonly width?: number
+}
+
+/** Longest line the path drawing uses. */
+const TITLE = 21
+
+export function inventoryText(inv: Inventory, options: InventoryTextOptions): string {
+  const s = styleFor(options.colour)
+  const width = options.width ?? 80
+  const lines = [...headLines(inv, s, width), '', s.bold('Decisions')]
+  const none = inv.decisions.filter((d) => d.state === 'absent' && d.value === 'none')
+  for (const d of inv.decisions) {
+    if (!options.wide && none.includes(d)) continue
+    lines.push(...decisionLines(d, s, width, options.wide))
+  }
+  if (!options.wide && none.length > 0)
+    lines.push(...wrap(`no ${none.map((d) => d.title).join(', no ')}`, width, '  ', '    '))
+  lines.push('', s.bold('Layers'))
+  for (const l of inv.layers)
+    if (options.wide || l.state !== 'absent') lines.push(...layerLines(l, s, width, options.wide))
+  lines.push('', s.bold('Way of a packet out of a pod') + s.dim('   ● rewritten here  ○ not  ? not known'))
+  lines.push(...pathLines(inv.path, inv.nodes.filter((n) => n.collected).length, s, width))
+  if (options.wide || options.links) lines.push(...linkLines(inv, s))
+  if (options.wide) lines.push(...ownerLines(inv, s, width))
+  const missing = inv.missing.slice(0, options.wide ? 1000 : 3)
+  if (missing.length > 0) {
+    lines.push('', s.bold('Not collected'))
+    for (const m of missing) lines.push(...wrap(clean(m.consequence), width, '  ', '    '))
+    if (inv.missing.length > missing.length)
+      lines.push(`  … and ${inv.missing.length - missing.length} more with -o wide`)
+  }
+  return `${lines.map((l) => l.trimEnd()).join('\n')}\n`
+}
+
+function headLines(inv: Inventory, s: Style, width: number): string[] {
+  const collected = inv.nodes.filter((n) => n.collected).length
+  const counts = [
+    `${inv.nodes.length} node${inv.nodes.length === 1 ? '' : 's'} (${collected} looked at)`,
+    ...(inv.counts.pods === null ? [] : [`${inv.counts.pods} pods`]),
+    ...(inv.counts.services === null ? [] : [`${inv.counts.services} Services`]),
+    ...(inv.counts.policies === null ? [] : [`${inv.counts.policies} policies`]),
+  ]
+  const versions = new Map<string, string[]>()
+  for (const n of inv.nodes)
+    if (n.versions !== '') versions.set(n.versions, [...(versions.get(n.versions) ?? []), n.name])
+  const sorted = [...versions].sort((a, b) => b[1].length - a[1].length)
+  const lines = [s.bold(counts.join(', '))]
+  for (const [text, nodes] of sorted.slice(0, 3))
+    lines.push(...wrap(clean(sorted.length === 1 ? text : `${namesText(nodes)}: ${text}`), width, '', '  '))
+  if (sorted.length > 3) lines.push(`… and ${sorted.length - 3} more sets of versions with -o json`)
+  return lines
+}
+
+function namesText(nodes: readonly string[]): string {
+  return nodes.length <= 3 ? nodes.join(', ') : `${nodes.length} nodes`
+}
+
+const STATE_MARKS: Readonly<Record<FactState, string>> = { present: ' ', absent: ' ', mixed: '≠', unknown: '?' }
+
+function rowLines(title: string, state: FactState, text: string, s: Style, width: number): string[] {
+  const mark = state === 'mixed' || state === 'unknown' ? s.yellow(STATE_MARKS[state]) : STATE_MARKS[state]
+  const hang = ' '.repeat(TITLE + 3)
+  const [first = '', ...rest] = wrap(text, width, hang, hang)
+  return [`${mark} ${title.padEnd(TITLE)} ${first.slice(hang.length)}`, ...rest]
+}
+
+/** ` [owner]` where the value does not say it. */
+function ownerText(value: string, owner: string | null): string {
+  return owner === null || value.toLowerCase().includes(owner.toLowerCase()) ? '' : ` [${owner}]`
+}
+
+function decisionLines(d: Decision, s: Style, width: number, wide: boolean): string[] {
+  const lines =
+    d.state === 'mixed' && d.groups.length > 1
+      ? groupLines(d, s, width, wide)
+      : d.value === null
+        ? rowLines(d.title, d.state, `unknown: ${clean(d.why ?? '')}`, s, width)
+        : rowLines(d.title, d.state, clean(`${d.value}${ownerText(d.value, d.owner)}`, 600), s, width)
+  const hang = ' '.repeat(TITLE + 3)
+  if (d.value !== null && d.why !== undefined && (wide || d.groups.length > 0))
+    lines.push(
+      ...wrap(clean(`not known for all: ${d.why}`.replace(/^not known for all: (?!.*: )/, '')), width, hang, hang).map(
+        s.dim,
+      ),
+    )
+  if (wide)
+    for (const e of d.evidence.slice(0, 4)) {
+      const at = `${clean(e.artefact)}${e.line === undefined ? '' : `:${e.line}`}`
+      lines.push(...wrap(`${at}  ${clean(briefEvidence(e.text))}`, width, hang, `${hang}  `).map(s.dim))
+    }
+  return lines
+}
+
+/** The largest group first, then who differs. */
+function groupLines(d: Decision, s: Style, width: number, wide: boolean): string[] {
+  const shown = d.groups.slice(0, wide ? 100 : 5)
+  const lines = shown.flatMap((g, i) =>
+    rowLines(
+      i === 0 ? d.title : '',
+      i === 0 ? 'mixed' : 'present',
+      clean(
+        `${wide ? g.nodes.join(', ') : namesText(g.nodes)}: ${g.value}${ownerText(g.value, g.owner)}`,
+        wide ? 4000 : 600,
+      ),
+      s,
+      width,
+    ),
+  )
+  if (d.groups.length > shown.length)
+    lines.push(`${' '.repeat(TITLE + 3)}… and ${d.groups.length - shown.length} more with -o wide`)
+  return lines
+}
+
+function layerLines(l: Layer, s: Style, width: number, wide: boolean): string[] {
+  const text = l.state === 'unknown' ? `unknown: ${l.text}` : l.text
+  const lines = rowLines(l.title, l.state, clean(`${text}${ownerText(text, l.owner)}`, 600), s, width)
+  if (wide && l.state === 'absent' && l.text === '') lines.push('none')
+  return lines
+}
+
+function linkLines(inv: Inventory, s: Style): string[] {
+  const lines = ['', s.bold('Pods and their links')]
+  if (inv.attachments.length === 0) lines.push('  none known')
+  lines.push(...table(inv.attachments.map(attachmentRow)))
+  lines.push('', s.bold('Interfaces of nodes'))
+  const hosts = inv.interfaces.filter((i) => i.netns === 'host')
+  if (hosts.length === 0) lines.push('  not collected')
+  lines.push(...table(hosts.map(interfaceRow)))
+  return lines
+}
+
+function attachmentRow(a: PodAttachment): string[] {
+  const hairpin = a.hairpin === undefined ? '' : a.hairpin ? 'hairpin on' : 'hairpin off'
+  const way = [a.link ?? '', a.hostLink ?? '', a.bridge ?? (a.hostLink === undefined ? '' : 'routed')].filter(
+    (x) => x !== '',
+  )
+  return [
+    a.node,
+    a.pod,
+    a.addresses.join(','),
+    way.join(' ↔ '),
+    a.mtu === undefined ? '' : `mtu ${a.mtu}`,
+    a.why ?? hairpin,
+  ]
+}
+
+function interfaceRow(i: InterfaceFact): string[] {
+  const peer = i.peer ? `↔ ${i.peer.netns.replace(`${i.node}/`, '')}:${i.peer.link}` : ''
+  const master = i.master === undefined ? '' : `in ${i.master}`
+  return [
+    i.node,
+    i.name,
+    i.type,
+    i.up ? 'up' : 'down',
+    `mtu ${i.mtu}`,
+    [master, peer, i.detail ?? '', ...i.addresses].filter((x) => x !== '').join(' '),
+  ]
+}
+
+function ownerLines(inv: Inventory, s: Style, width: number): string[] {
+  const lines = ['', s.bold('Owners of chains and rules')]
+  if (inv.owners.length === 0) lines.push('  no rules, or none collected')
+  lines.push(
+    ...table(
+      inv.owners.map((o) => [
+        o.node,
+        o.netns,
+        o.owner,
+        `${o.chains} chains`,
+        `${o.rules} rules`,
+        o.backends.join(', '),
+      ]),
+    ),
+  )
+  lines.push('', s.bold('Chains with no known owner'))
+  if (inv.unknownChains.length === 0) lines.push('  none')
+  for (const c of inv.unknownChains)
+    lines.push(
+      ...wrap(clean(`${c.node} ${c.netns}: ${c.family} ${c.table} ${c.chain}, ${c.rules} rules`), width, '  ', '    '),
+    )
+  return lines
+}
+
+/** Columns as wide as their longest word; the last one is not padded. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const cells = rows.map((r) => r.map((c) => clean(c)))
+  const widths = (cells[0] ?? []).map((_, i) => Math.max(...cells.map((r) => r[i]!.length)))
+  return cells.map((r) => `  ${r.map((c, i) => (i === r.length - 1 ? c : c.padEnd(widths[i]!))).join('  ')}`.trimEnd())
+}
