@@ -30,12 +30,16 @@ export interface Difference {
   readonly lagging: readonly Target[]
 }
 
-export interface NodeComparison {
-  readonly host: Netns
-  /** Frontends with endpoints that could be decided, cluster addresses only. */
+export interface FamilyCount {
+  /** Cluster addresses with endpoints, as far as it could be decided where they lead. */
   readonly asked: number
   /** Those of them that lead to any endpoint. */
   readonly answered: number
+}
+
+export interface NodeComparison {
+  readonly host: Netns
+  readonly families: Record<4 | 6, FamilyCount>
   /** Some frontend is answered by IPVS. */
   readonly ipvs: boolean
   readonly differences: readonly Difference[]
@@ -64,8 +68,7 @@ export function compareNode(network: Network, objects: KubeObjects, node: string
     4: { answered: 0, unanswered: [] },
     6: { answered: 0, unanswered: [] },
   }
-  let asked = 0
-  let answered = 0
+  const families = { 4: { asked: 0, answered: 0 }, 6: { asked: 0, answered: 0 } }
   let ipvs = false
   for (const service of services) {
     const senders = place.senders[service.family]
@@ -79,8 +82,8 @@ export function compareNode(network: Network, objects: KubeObjects, node: string
       if (found === null) continue
       const wanted = found.wanted.length > 0
       if (frontend.kind === 'clusterIP' && wanted) {
-        asked++
-        if (found.leads) answered++
+        families[service.family].asked++
+        if (found.leads) families[service.family].answered++
       }
       if (found.ipvs) ipvs = true
       if (frontend.kind === 'nodePort') {
@@ -97,7 +100,7 @@ export function compareNode(network: Network, objects: KubeObjects, node: string
   // A kube-proxy told to serve node ports on other addresses (`--nodeport-addresses`) answers none here.
   for (const family of [4, 6] as const)
     if (nodePorts[family].answered > 0) differences.push(...nodePorts[family].unanswered)
-  return { host, asked, answered, ipvs, differences }
+  return { host, families, ipvs, differences }
 }
 
 /** Whether every place was read that could hold Service rules. */

@@ -10,7 +10,7 @@ import { addressType } from '../../datapath/surroundings.ts'
 import type { Evidence } from '../../model/evidence.ts'
 import type { IpvsService, Netns } from '../../model/network.ts'
 import { type Packet, TCP_FLAGS } from '../../model/packet.ts'
-import type { Ruleset } from '../../model/ruleset.ts'
+import type { Ruleset, Table } from '../../model/ruleset.ts'
 import type { ServiceSender } from './sender.ts'
 
 export interface Target {
@@ -22,8 +22,8 @@ export interface Target {
   readonly share: number
   /** The rule or destination that sends there. */
   readonly proof: Evidence
-  /** Table and chain of that rule; absent for IPVS. */
-  readonly rule?: { readonly ruleset: Ruleset; readonly table: string; readonly chain: string; readonly line: number }
+  /** Where that rule stands; absent for IPVS. */
+  readonly rule?: { readonly ruleset: Ruleset; readonly table: Table; readonly chain: string; readonly line: number }
 }
 
 /** All shares add up to 1, with those of `targets`. */
@@ -129,13 +129,14 @@ function addTarget(targets: Map<string, Target>, o: HookOutcome): void {
     return
   }
   const hit = o.rules.findLast((r) => /\b(dnat|redirect|netmap)\b/.test(r.effect)) ?? o.rules.at(-1)
+  const table = hit?.ruleset.tables.find((t) => t.name === hit.table && t.family === hit.family)
   targets.set(text, {
     ip,
     port,
     text,
     share: o.probability,
     proof: hit ? ruleProof(hit) : { artefact: 'rules', text },
-    ...(hit ? { rule: { ruleset: hit.ruleset, table: hit.table, chain: hit.chain, line: hit.line } } : {}),
+    ...(hit && table ? { rule: { ruleset: hit.ruleset, table, chain: hit.chain, line: hit.line } } : {}),
   })
 }
 
