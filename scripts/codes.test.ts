@@ -1,10 +1,10 @@
-/** docs/codes.md is up to date, and every code that source code can report is in the table it is made from. */
+/** docs/codes.md and the page of each code are up to date, and every code that source code can report is in the table it is made from. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { FAULTS } from '../lab/faults/index.ts'
 import { CODES, RESERVED } from '../src/diagnose/codes.ts'
-import { codesPage } from './codes.mjs'
+import { codesPages, exhibits } from './codes.mjs'
 
 const reserved = Object.values(RESERVED).flat()
 
@@ -18,8 +18,23 @@ function literals(): Set<string> {
   return new Set(files.flatMap((f) => readFileSync(f, 'utf8').match(/'[a-z0-9]+(?:-[a-z0-9]+)*'/g) ?? []))
 }
 
-test('docs/codes.md is what scripts/codes.mjs writes', () => {
-  expect(readFileSync('docs/codes.md', 'utf8')).toBe(codesPage(CODES, RESERVED))
+const shown = exhibits(FAULTS)
+
+test('the pages of docs are what scripts/codes.mjs writes', () => {
+  const stale = [...codesPages(CODES, RESERVED, shown)].filter(
+    ([path, text]) => readFileSync(join('docs', path), 'utf8') !== text,
+  )
+  expect(stale.map(([path]) => path)).toEqual([])
+  const files = readdirSync('docs/codes').map((f) => f.replace(/\.md$/, ''))
+  expect(files.filter((f) => !(f in CODES))).toEqual([])
+})
+
+test('every code is shown with and without its fault', () => {
+  const bare = Object.keys(CODES).filter((code) => {
+    const e = shown[code]
+    return !e || e.lab.length + e.cases.length + e.golden.length + e.tests.length === 0
+  })
+  expect(bare).toEqual([])
 })
 
 test('what is reported is in the table, and what is in the table is reported', () => {
