@@ -6,6 +6,7 @@ import { declareCompletion } from './completion.ts'
 import { declareDoctor } from './doctor.ts'
 import { declareInventory } from './inventory.ts'
 import { declareLab } from './lab.ts'
+import { declareMatrix } from './matrix.ts'
 import { declareRules } from './rules.ts'
 import { declareSnapshot } from './snapshot.ts'
 import { declareWalk } from './walk.ts'
@@ -21,6 +22,7 @@ export function buildProgram(name: string): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, `${name}: `)) })
   declareWhy(program)
   declareWalk(program)
+  declareMatrix(program)
   declareDoctor(program)
   declareInventory(program)
   declareRules(program)
