@@ -6,6 +6,7 @@ import type { Question } from '../../model/finding.ts'
 import type { Network } from '../../model/network.ts'
 import { type Packet, TCP_FLAGS } from '../../model/packet.ts'
 import type { Branch, Source, Target } from '../inquiry.ts'
+import { unlessMacvlanChild } from './macvlan-child.ts'
 import { byEachNode } from './outside.ts'
 
 export interface Asked {
@@ -57,8 +58,10 @@ function traceOne(
   const packet = firstPacket(protocol, source.ip, target.ip, target.port ?? 0, sport)
   const from = source.netns ?? (source.ip ? { external: source.ip } : null)
   if (from === null) return []
-  const direct = traceConnection(network, { from, packet })
-  const open = source.netns === null && source.ip !== null && direct.every((t) => t.disposition === 'insufficient-info')
+  const plain = traceConnection(network, { from, packet })
+  const stranger = source.netns === null ? source.ip : null
+  const direct = stranger ? plain.map((t) => unlessMacvlanChild(network, stranger, packet, t)) : plain
+  const open = source.netns === null && source.ip !== null && plain.every((t) => t.disposition === 'insufficient-info')
   const ways = open && source.ip ? byEachNode(network, source.ip, packet) : null
   return (ways ?? direct).map((trace) => ({
     source,

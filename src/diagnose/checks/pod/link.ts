@@ -155,9 +155,13 @@ const macvlan: Check = {
   name: 'macvlan-isolation',
   explain(f) {
     if (f.cause !== 'macvlan-isolation') return null
+    // A child nobody collected is known by its address and by what its parent accepts.
+    const stranger = f.branch.source.netns === null ? f.branch.source.ip : null
+    const who = stranger ? formatIp(stranger) : placeOf(f)
+    const link = stranger ? `The link of ${who}` : (f.step.link ?? 'The link')
     return diagnosis(f, 'macvlan-isolation', {
-      title: `${placeOf(f)} reaches the LAN by macvlan, and a macvlan link cannot talk to its own node`,
-      text: `${f.step.link ?? 'The link'} is a macvlan child of a link of ${f.hop.node}; the kernel never passes frames between a macvlan child and its parent's own addresses. Every other machine can be reached; no firewall is involved.`,
+      title: `${who} reaches the LAN by macvlan, and a macvlan link cannot talk to its own node`,
+      text: `${link} is a macvlan child of ${stranger ? `${f.step.link} on` : 'a link of'} ${f.hop.node}; the kernel never passes frames between a macvlan child and its parent's own addresses. Every other machine can be reached; no firewall is involved.`,
       remedy: {
         text: `Reach ${f.hop.node} by the pod's primary interface (a route in the pod), or give the node a macvlan link of its own on the same parent.`,
       },
