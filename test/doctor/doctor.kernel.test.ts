@@ -35,8 +35,8 @@ const SHAPES: readonly Partial<LabOptions>[] = [
   { topology: 'calico', proxy: 'iptables' },
   { topology: 'calico', proxy: 'nftables' },
   { topology: 'flannel', proxy: 'iptables', iptables: 'legacy' },
-  { topology: 'flannel', proxy: 'iptables', ipStack: 'dual' },
-  { topology: 'calico', proxy: 'nftables', ipStack: 'ipv6' },
+  { topology: 'flannel', proxy: 'iptables', stack: 'dual' },
+  { topology: 'calico', proxy: 'nftables', stack: 'ipv6' },
 ]
 
 test.each(SHAPES.map((s) => [Object.values(s).join(' '), s] as const))('healthy: %s', async (_name, shape) => {
