@@ -4,6 +4,8 @@ import type { Missing } from '../model/evidence.ts'
 import type { Answer, Finding } from '../model/finding.ts'
 import type { Network } from '../model/network.ts'
 import type { ConnectionTrace } from '../model/trace.ts'
+import { dnsName } from './checks/dns/name.ts'
+import { meshMtls } from './checks/mesh/mtls.ts'
 import { misdelivered } from './checks/node/misdelivered.ts'
 import { allProbesLost, bigPacketsLost, someProbesLost } from './checks/probe/mtu.ts'
 import { staleEntries } from './checks/service/stale-entry.ts'
@@ -20,6 +22,8 @@ import { sharesOf, verdictOf } from './verdict.ts'
 
 /** Checks of state beside the failing step. */
 const STATE_CHECKS: readonly ((q: Inquiry) => StateFinding[])[] = [
+  dnsName,
+  meshMtls,
   staleEntries,
   bandwidthLimited,
   bigPacketsLost,
@@ -125,11 +129,11 @@ export function inquire(network: Network, objects: KubeObjects, asked: Asked, pr
   return probes ? { ...q, probes } : q
 }
 
-/** What the traces could not decide, as missing evidence. */
-function gaps(branches: readonly Branch[], asked: Asked): Missing[] {
+/** What the traces could not decide, as missing evidence. `settled`: why the name leads nowhere is known. */
+function gaps(branches: readonly Branch[], asked: Asked, settled: boolean): Missing[] {
   const seen = new Set<string>()
   const out: Missing[] = []
-  if (asked.unresolved !== undefined)
+  if (asked.unresolved !== undefined && !settled)
     out.push({
       artefact: `addresses of ${asked.unresolved}`,
       consequence: 'a name outside the cluster: give its address instead',
@@ -204,8 +208,9 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
     verdict = 'reachable'
     success = null
   }
-  if (verdict === 'reachable' && state.some((s) => s.hurts)) {
-    const all = state.some((s) => s.hurts && s.finding.code === 'underlay-drop')
+  const all = state.some((s) => s.hurts && (s.all === true || s.finding.code === 'underlay-drop'))
+  const open = verdict === 'reachable' || (verdict === 'unknown' && state.some((s) => s.hurts && s.all === true))
+  if (open && state.some((s) => s.hurts)) {
     verdict = all ? 'unreachable' : 'partial'
     if (all) success = 0
   }
@@ -230,6 +235,7 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
         : gaps(
             q.branches.filter((b) => !certain.has(b)),
             asked,
+            all,
           ),
   }
 }

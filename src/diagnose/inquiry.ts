@@ -103,6 +103,8 @@ export interface Check {
 export interface StateFinding {
   readonly finding: Finding
   readonly hurts: boolean
+  /** With `hurts`: no connection of the question gets through, whatever its traces say. */
+  readonly all?: boolean
   /** The change of the model the remedy amounts to, to try it out before it is called verified. */
   readonly edit?: (network: Network) => Network
 }

@@ -1,8 +1,16 @@
 /** Every cluster check. Their order does not matter: doctor ranks by severity and by what breaks. */
 
+import { DNS_CHECKS } from '../checks/dns/index.ts'
 import { INGRESS_CHECKS } from '../checks/ingress/index.ts'
+import { MESH_CHECKS } from '../checks/mesh/index.ts'
 import { kubeProxyRules } from '../checks/service/kube-proxy-rules.ts'
 import type { ClusterCheck } from './check.ts'
 import { NODE_STATE_CHECKS } from './node-state.ts'
 
-export const CLUSTER_CHECKS: readonly ClusterCheck[] = [...INGRESS_CHECKS, ...NODE_STATE_CHECKS, kubeProxyRules]
+export const CLUSTER_CHECKS: readonly ClusterCheck[] = [
+  ...MESH_CHECKS,
+  ...DNS_CHECKS,
+  ...INGRESS_CHECKS,
+  ...NODE_STATE_CHECKS,
+  kubeProxyRules,
+]
