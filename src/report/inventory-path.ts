@@ -20,6 +20,8 @@ const COLUMN = 28
 
 /** `●` something rewrites here, `○` nothing does, `?` not known. */
 export function pathLines(points: readonly PathPoint[], nodes: number, s: Style, width: number): string[] {
+  if (points.every((p) => p.rewrites === null || p.place === 'process'))
+    return [`  ${s.yellow('?')} no node was collected: where packets are rewritten is not known`]
   const lines: string[] = []
   for (const [i, p] of points.entries()) {
     if (i > 0) lines.push('    │')
@@ -41,13 +43,15 @@ export function pathLines(points: readonly PathPoint[], nodes: number, s: Style,
   return lines
 }
 
+/** `kube-proxy at prerouting, output`, with what it does where that is not plain from the verb, and where not everywhere. */
 export function rewriteText(r: Rewrite, nodes: number): string {
   const hooks = r.hooks.length > 0 ? ` at ${r.hooks.join(', ')}` : ''
+  const plain = r.kind === 'dnat' || r.kind === 'snat' || r.kind === 'redirect' || r.kind === 'ipvs'
   const where =
     r.pods.length > 0
       ? `, in ${r.pods.length <= 2 ? `pod ${r.pods.join(', ')}` : `${r.pods.length} pods`}`
       : r.nodes.length < nodes
         ? `, on ${r.nodes.length <= 3 ? r.nodes.join(', ') : `${r.nodes.length} of ${nodes} nodes`}`
         : ''
-  return clean(`${r.owner}: ${r.text}${hooks}${where}`)
+  return clean(`${r.owner}${plain ? '' : `: ${r.text}`}${hooks}${where}`)
 }

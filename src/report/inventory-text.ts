@@ -14,23 +14,28 @@ export interface InventoryTextOptions {
   readonly width?: number
 }
 
-/** Longest line the path drawing uses. */
+/** Columns of a decision's title. */
 const TITLE = 21
 
 export function inventoryText(inv: Inventory, options: InventoryTextOptions): string {
   const s = styleFor(options.colour)
   const width = options.width ?? 80
   const lines = [...headLines(inv, s, width), '', s.bold('Decisions')]
-  const none = inv.decisions.filter((d) => d.state === 'absent' && d.value === 'none')
+  const none = inv.decisions.filter((d) => d.state === 'absent' && /^none( seen)?$/.test(d.value ?? ''))
   for (const d of inv.decisions) {
     if (!options.wide && none.includes(d)) continue
     lines.push(...decisionLines(d, s, width, options.wide))
   }
   if (!options.wide && none.length > 0)
     lines.push(...wrap(`no ${none.map((d) => d.title).join(', no ')}`, width, '  ', '    '))
-  lines.push('', s.bold('Layers'))
-  for (const l of inv.layers)
-    if (options.wide || l.state !== 'absent') lines.push(...layerLines(l, s, width, options.wide))
+  const layers = inv.layers.filter((l) => options.wide || (l.state !== 'absent' && !isHole(l)))
+  const column = Math.min(24, Math.max(5, ...layers.map((l) => (l.owner ?? '').length))) + 2
+  if (layers.length === 0) lines.push('', s.bold('Layers'))
+  else lines.push('', `${s.bold('Layers')}${' '.repeat(TITLE - 3)}${s.dim('owner'.padEnd(column))}${s.dim('state')}`)
+  for (const l of layers) lines.push(...layerLines(l, s, width, column))
+  const holes = inv.layers.filter(isHole)
+  if (!options.wide && holes.length > 0)
+    lines.push(...wrap(`${holes.map((l) => l.title).join(', ')}: not known`, width, `${s.yellow('?')} `, '    '))
   lines.push('', s.bold('Way of a packet out of a pod') + s.dim('   ● rewritten here  ○ not  ? not known'))
   lines.push(...pathLines(inv.path, inv.nodes.filter((n) => n.collected).length, s, width))
   if (options.wide || options.links) lines.push(...linkLines(inv, s))
@@ -73,13 +78,15 @@ const STATE_MARKS: Readonly<Record<FactState, string>> = { present: ' ', absent:
 function rowLines(title: string, state: FactState, text: string, s: Style, width: number): string[] {
   const mark = state === 'mixed' || state === 'unknown' ? s.yellow(STATE_MARKS[state]) : STATE_MARKS[state]
   const hang = ' '.repeat(TITLE + 3)
-  const [first = '', ...rest] = wrap(text, width, hang, hang)
+  // Blanks inside are columns of their own: what fits is not wrapped.
+  const [first = '', ...rest] = hang.length + text.length <= width ? [hang + text] : wrap(text, width, hang, hang)
   return [`${mark} ${title.padEnd(TITLE)} ${first.slice(hang.length)}`, ...rest]
 }
 
 /** ` [owner]` where the value does not say it. */
 function ownerText(value: string, owner: string | null): string {
-  return owner === null || value.toLowerCase().includes(owner.toLowerCase()) ? '' : ` [${owner}]`
+  const said = value.toLowerCase()
+  return owner === null || owner.split(', ').every((o) => said.includes(o.toLowerCase())) ? '' : ` [${owner}]`
 }
 
 function decisionLines(d: Decision, s: Style, width: number, wide: boolean): string[] {
@@ -124,11 +131,22 @@ function groupLines(d: Decision, s: Style, width: number, wide: boolean): string
   return lines
 }
 
-function layerLines(l: Layer, s: Style, width: number, wide: boolean): string[] {
-  const text = l.state === 'unknown' ? `unknown: ${l.text}` : l.text
-  const lines = rowLines(l.title, l.state, clean(`${text}${ownerText(text, l.owner)}`, 600), s, width)
-  if (wide && l.state === 'absent' && l.text === '') lines.push('none')
-  return lines
+/** An unknown layer that says no more than that nobody looked. */
+function isHole(l: Layer): boolean {
+  return l.state === 'unknown' && l.owner === null
+}
+
+function layerLines(l: Layer, s: Style, width: number, column: number): string[] {
+  const owner = clean(l.owner ?? '-', 200)
+  const text = clean(l.state === 'unknown' ? `unknown: ${l.text}` : l.text, 600)
+  if (owner.length + 2 > column) {
+    const [first = '', ...rest] = rowLines(l.title, l.state, owner, s, width)
+    const hang = ' '.repeat(TITLE + 3 + column)
+    return [first, ...rest, ...wrap(text, width, hang, hang)]
+  }
+  const hang = ' '.repeat(TITLE + 3 + column)
+  const [first = '', ...rest] = wrap(text, width, hang, hang)
+  return [rowLines(l.title, l.state, owner.padEnd(column) + first.slice(hang.length), s, 10_000)[0]!, ...rest]
 }
 
 function linkLines(inv: Inventory, s: Style): string[] {

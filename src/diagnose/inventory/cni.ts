@@ -1,16 +1,14 @@
 /** Decisions: which CNI plugins make the pod's network, in which order, and who hands out addresses (A1.3, C2, C3). */
 import type { Evidence } from '../../model/evidence.ts'
 import type { Decision } from '../../model/inventory.ts'
-import type { Netns } from '../../model/network.ts'
 import type { CniConfigFile, CniPlugin } from '../../model/node-files.ts'
-import { chainMaker } from '../view/rule-owner.ts'
+import { signs } from './cni-signs.ts'
 import { type NodeFact, ofCluster, ofNodes, unknown } from './decision.ts'
-import { linkOwner } from './overlay.ts'
 import { withRole } from './software.ts'
 import { askHosts, configMap, type Surroundings } from './surroundings.ts'
 
 const PLUGIN = { id: 'cni', title: 'CNI plugins' }
-const IPAM = { id: 'ipam', title: 'pod addresses (IPAM)' }
+const IPAM = { id: 'ipam', title: 'IPAM' }
 
 /** The configuration the runtime uses: the first valid one by name (libcni ConfFiles, containerd and CRI-O). */
 export function usedConfig(files: readonly CniConfigFile[] | undefined): CniConfigFile | null {
@@ -92,39 +90,6 @@ function pluginOwner(p: CniPlugin): string | null {
   return p.type === 'bridge' ? null : (PLUGIN_OWNERS[p.type] ?? null)
 }
 
-const CNI_MAKERS = new Set([
-  'flannel',
-  'Calico',
-  'Cilium',
-  'Weave',
-  'Antrea',
-  'OVN-Kubernetes',
-  'AWS VPC CNI',
-  'kube-router',
-  'kindnet',
-])
-
-/** Links and chains only one maker's CNI makes. Calico's chains alone may be Canal's policy half: its links decide first. */
-export function signs(host: Netns): { readonly owner: string; readonly evidence: Evidence }[] {
-  const out: { owner: string; evidence: Evidence }[] = []
-  const add = (owner: string, evidence: Evidence) => {
-    if (!out.some((o) => o.owner === owner)) out.push({ owner, evidence })
-  }
-  for (const link of host.links) {
-    const owner = linkOwner(link.name)
-    if (owner !== null && CNI_MAKERS.has(owner)) add(owner, link.evidence)
-    if (/^antrea-gw/.test(link.name)) add('Antrea', link.evidence)
-  }
-  for (const ruleset of host.rulesets)
-    for (const table of ruleset.tables)
-      for (const chain of table.chains.values()) {
-        const maker = chainMaker(table.name, chain.name)
-        if (maker && CNI_MAKERS.has(maker.name) && maker.role !== 'policy')
-          add(maker.name, { artefact: ruleset.artefact, line: chain.line, text: `${table.name} ${chain.name}` })
-      }
-  return out
-}
-
 function annotationSign(s: Surroundings): { owner: string; evidence: Evidence } | null {
   for (const n of s.objects.nodes)
     for (const key of Object.keys(n.meta.annotations)) {
@@ -159,7 +124,7 @@ export function ipam(s: Surroundings): Decision {
   const given = s.objects.nodes.filter((n) => n.podCIDRs.length > 0)
   if (given.length > 0 && given.length === s.objects.nodes.length)
     return ofCluster(IPAM, {
-      value: 'a range per node from the controller manager (spec.podCIDR)',
+      value: 'a range per node (spec.podCIDR)',
       owner: null,
       why: 'the plugin that hands out single addresses was not seen: CNI configuration not collected',
       evidence: given.slice(0, 2).map((n) => n.evidence),

@@ -6,7 +6,7 @@ import { runningText, withRole } from './software.ts'
 import type { Surroundings } from './surroundings.ts'
 
 const LB = { id: 'load-balancer', title: 'LoadBalancer' }
-const INGRESS = { id: 'ingress', title: 'Ingress, Gateway' }
+const INGRESS = { id: 'ingress', title: 'Ingress or Gateway' }
 
 export function loadBalancer(s: Surroundings): Decision {
   if (!s.objects.known.has('Service')) return unknown(LB, 'Services not collected')

@@ -2,7 +2,7 @@
 import type { Evidence } from '../../model/evidence.ts'
 import type { Decision } from '../../model/inventory.ts'
 import { chainMaker } from '../view/rule-owner.ts'
-import { dnsServices } from '../view/service-view.ts'
+import { dnsServices, selectedPods } from '../view/service-view.ts'
 import { usedConfig } from './cni.ts'
 import { ofCluster, unknown } from './decision.ts'
 import { runningText, withRole } from './software.ts'
@@ -24,12 +24,16 @@ export function dns(s: Surroundings): Decision {
     return ofCluster(DNS, { state: 'absent', value: 'no DNS Service and no DNS pods seen', evidence })
   }
   const addresses = services.flatMap((x) => x.clusterIPs).filter((a) => a !== 'None')
+  const behind = services.flatMap((x) => selectedPods(s.objects, x))
+  const ready = behind.filter((p) => p.conditions.some((c) => c.type === 'Ready' && c.status === 'True')).length
   const who =
     servers.length > 0
       ? servers.map(runningText).join(', ')
-      : s.objects.known.has('Pod')
-        ? 'no CoreDNS or kube-dns pods'
-        : 'pods not collected'
+      : !s.objects.known.has('Pod')
+        ? 'pods not collected'
+        : behind.length === 0
+          ? 'no pods'
+          : `${ready} of ${behind.length} pods ready, of software not known to netwhy,`
   const parts = [
     who,
     ...(addresses.length > 0 ? [`at ${addresses.join(', ')}`] : ['without a Service']),

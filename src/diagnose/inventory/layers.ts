@@ -3,32 +3,27 @@ import type { Evidence } from '../../model/evidence.ts'
 import type { Decision, Layer } from '../../model/inventory.ts'
 import type { Netns } from '../../model/network.ts'
 import { chainMaker, ruleMaker } from '../view/rule-owner.ts'
-import { signs } from './cni.ts'
+import { signs } from './cni-signs.ts'
 import { nodesText } from './decision.ts'
-import { podBridges } from './numbers.ts'
+import { podBridges } from './mtu.ts'
 import { hostsOf, podNetnsOf, type Surroundings } from './surroundings.ts'
 
 export function layersOf(s: Surroundings, decisions: readonly Decision[]): Layer[] {
-  const of = (id: string, title: string, from: string): Layer => {
+  const of = (id: string, title: string, from: string, short: (value: string) => string = (v) => v): Layer => {
     const d = decisions.find((x) => x.id === from)!
-    return {
-      id,
-      title,
-      owner: d.owner,
-      state: d.state,
-      text: d.value ?? d.why ?? '',
-      evidence: d.evidence,
-    }
+    const text = d.value === null ? (d.why ?? '') : d.state === 'mixed' ? 'differs between nodes' : short(d.value)
+    return { id, title, owner: d.owner, state: d.state, text, evidence: d.evidence }
   }
+  const services = s.objects.known.has('Service') ? `${s.objects.services.length} Services, ` : ''
   return [
     of('host-network', 'host network', 'host-network'),
     plane(s),
-    of('tunnel', 'between nodes', 'overlay'),
+    of('tunnel', 'between nodes', 'overlay', (v) => v.split(/[:,]/)[0]!),
     ...hostRules(s),
     podRules(s),
-    of('services', 'Services', 'proxy-mode'),
+    of('services', 'Services', 'proxy-mode', (v) => `${services}${v}`),
     of('load-balancer', 'LoadBalancer', 'load-balancer'),
-    of('policy', 'NetworkPolicy', 'policy-enforcer'),
+    of('policy', 'NetworkPolicy', 'policy-enforcer', (v) => v.replace(/^enforced by .*, /, '')),
     of('bandwidth', 'bandwidth', 'bandwidth'),
   ]
 }
@@ -41,6 +36,7 @@ function plane(s: Surroundings): Layer {
   const kinds = new Map<string, { nodes: string[]; evidence: Evidence[]; owner: string | null }>()
   for (const host of hosts) {
     const { text, evidence } = planeOf(s, host)
+    if (text === null) continue
     const known = kinds.get(text) ?? { nodes: [], evidence: [], owner: signs(host)[0]?.owner ?? null }
     known.nodes.push(host.node)
     known.evidence.push(...evidence)
@@ -48,16 +44,18 @@ function plane(s: Surroundings): Layer {
   }
   const sorted = [...kinds].sort((a, b) => b[1].nodes.length - a[1].nodes.length)
   const [first] = sorted
+  if (!first) return { ...base, owner: null, state: 'unknown', text: 'no pod, bridge or pod route seen', evidence: [] }
   return {
     ...base,
-    owner: first![1].owner,
+    owner: first[1].owner,
     state: sorted.length > 1 ? 'mixed' : 'present',
-    text: sorted.length > 1 ? sorted.map(([text, k]) => `${text} (${nodesText(k.nodes)})`).join('; ') : first![0],
+    text: sorted.length > 1 ? sorted.map(([text, k]) => `${text} (${nodesText(k.nodes)})`).join('; ') : first[0],
     evidence: sorted.flatMap(([, k]) => k.evidence).slice(0, 8),
   }
 }
 
-function planeOf(s: Surroundings, host: Netns): { text: string; evidence: Evidence[] } {
+/** `text` is null where nothing shows: no pods, or links not collected. */
+function planeOf(s: Surroundings, host: Netns): { text: string | null; evidence: Evidence[] } {
   const named = (pattern: RegExp) => host.links.filter((l) => pattern.test(l.name))
   const cilium = named(/^cilium_host$/)
   if (cilium.length > 0) return { text: 'eBPF programs (Cilium)', evidence: cilium.map((l) => l.evidence) }
@@ -76,9 +74,7 @@ function planeOf(s: Surroundings, host: Netns): { text: string; evidence: Eviden
   )
   if (routed.length > 0)
     return { text: 'no bridge: a route per pod', evidence: routed.slice(0, 2).map((r) => r.evidence) }
-  return host.known.has('links')
-    ? { text: 'none seen: no pods here', evidence: [] }
-    : { text: 'not collected', evidence: [] }
+  return { text: null, evidence: [] }
 }
 
 const ROW_TITLES = [

@@ -1,12 +1,20 @@
-/** Decisions in numbers: the host network (A1.1), address families, address ranges and MTUs (C1). */
-import { formatPrefix, type Ip, networkOf, type Prefix, parseIp, parsePrefix, prefixContains } from '../../base/ip.ts'
+/** Decisions in numbers: the host network (A1.1), address families, and address ranges (C1). */
+import {
+  formatIp,
+  formatPrefix,
+  type Ip,
+  networkOf,
+  type Prefix,
+  parseIp,
+  parsePrefix,
+  prefixContains,
+} from '../../base/ip.ts'
 import type { Evidence } from '../../model/evidence.ts'
 import type { Decision } from '../../model/inventory.ts'
-import type { Link, Netns } from '../../model/network.ts'
+import type { Link } from '../../model/network.ts'
 import { podRanges } from '../view/owner.ts'
 import { type NodeFact, ofCluster, ofNodes, unknown } from './decision.ts'
 import { askHosts, hostsOf, podNetnsOf, type Surroundings, uplinkOf } from './surroundings.ts'
-import { tunnelOf } from './way-between-nodes.ts'
 
 /** Drivers of network cards that only hypervisors show (kernel drivers/net). */
 const VIRTUAL_DRIVERS: Readonly<Record<string, string>> = {
@@ -102,7 +110,7 @@ export function ranges(s: Surroundings): Decision[] {
 }
 
 function nodeRange(s: Surroundings): Decision {
-  const heading = { id: 'node-cidr', title: 'node addresses' }
+  const heading = { id: 'node-cidr', title: 'node CIDR' }
   const found = new Map<string, Evidence>()
   for (const host of hostsOf(s)) {
     const nic = uplinkOf(host)
@@ -115,14 +123,14 @@ function nodeRange(s: Surroundings): Decision {
   )
   if (addresses.length === 0) return unknown(heading, 'neither links nor Nodes were collected')
   return ofCluster(heading, {
-    value: covers(addresses),
+    value: addresses.length <= 4 ? addresses.map(formatIp).join(', ') : `within ${covers(addresses)}`,
     why: 'the length of the network is not in the objects: this is what the addresses span',
     evidence: s.objects.nodes.map((n) => n.evidence),
   })
 }
 
 function podRange(s: Surroundings): Decision {
-  const heading = { id: 'pod-cidr', title: 'pod addresses' }
+  const heading = { id: 'pod-cidr', title: 'pod CIDR' }
   const pool = s.objects.others.filter((o) => o.kind === 'IPPool' && o.apiVersion.includes('projectcalico.org'))
   const pools = pool.flatMap((o) => {
     const cidr = (o.raw.spec as Record<string, unknown> | undefined)?.cidr
@@ -148,13 +156,13 @@ function podRange(s: Surroundings): Decision {
           own.map((r) => r.range),
         )
   return ofCluster(heading, {
-    value: `${flannel ? '' : own.length > 1 ? 'in ' : ''}${whole}, /${lengths.join(' and /')} per node`,
+    value: `${flannel || own.length === 1 ? whole : `within ${whole}`}, a /${lengths.join(' or /')} per node`,
     evidence: [...(flannel ? [flannel.evidence] : []), ...own.map((r) => r.node.evidence)],
   })
 }
 
 function serviceRange(s: Surroundings): Decision {
-  const heading = { id: 'service-cidr', title: 'Service addresses' }
+  const heading = { id: 'service-cidr', title: 'Service CIDR' }
   const declared = s.objects.others.filter((o) => o.kind === 'ServiceCIDR')
   const cidrs = declared.flatMap((o) => {
     const value = (o.raw.spec as Record<string, unknown> | undefined)?.cidrs
@@ -167,7 +175,7 @@ function serviceRange(s: Surroundings): Decision {
   if (ips.length === 0)
     return unknown(heading, s.objects.known.has('Service') ? 'no Service has an address' : 'Services not collected')
   return ofCluster(heading, {
-    value: `at least ${covers(ips)}`,
+    value: `not told; the Services in use span ${covers(ips)}`,
     why: 'no ServiceCIDR object was collected: this is what the Services in use span',
     evidence: s.objects.services.slice(0, 2).map((x) => x.evidence),
   })
@@ -193,51 +201,4 @@ function covers(ips: readonly Ip[], prefixes: readonly Prefix[] = []): string {
 function listed(texts: readonly string[]): string {
   const all = [...new Set(texts)]
   return all.length <= 4 ? all.join(', ') : `${all.slice(0, 3).join(', ')} and ${all.length - 3} more`
-}
-
-export function mtus(s: Surroundings): Decision {
-  const heading = { id: 'mtu', title: 'MTU' }
-  return ofNodes(
-    heading,
-    askHosts(s, (host, node): NodeFact => {
-      const nic = uplinkOf(host)
-      const tunnels = host.links.filter(
-        (l) => tunnelOf(host, l)?.link === l && l.flags.has('UP') && l.name !== 'docker0',
-      )
-      const bridges = podBridges(s, host)
-      const pods = (s.network.nodes.get(node)?.pods ?? []).flatMap(
-        (id) => s.network.netns.get(id)?.links.filter((l) => l.name !== 'lo' && l.kind !== 'loopback') ?? [],
-      )
-      const parts = [
-        ...(nic ? [`${nic.name} ${nic.mtu}`] : []),
-        ...tunnels.map((l) => `${l.name} ${l.mtu}`),
-        ...bridges.map((l) => `${l.name} ${l.mtu}`),
-        ...(pods.length > 0
-          ? [`pods ${[...new Set(pods.map((l) => l.mtu))].sort((a, b) => a - b).join(' and ')}`]
-          : []),
-      ]
-      if (parts.length === 0) return { node, state: 'unknown', why: 'links not collected' }
-      return {
-        node,
-        state: 'present',
-        value: parts.join(', '),
-        evidence: [...(nic ? [nic] : []), ...tunnels, ...bridges].map((l) => l.evidence),
-      }
-    }),
-  )
-}
-
-/** Bridges that have the host ends of pods as ports. */
-export function podBridges(s: Surroundings, host: Netns): Link[] {
-  const masters = new Set<number>()
-  for (const id of s.network.nodes.get(host.node)?.pods ?? [])
-    for (const link of s.network.netns.get(id)?.links ?? []) {
-      const peer = link.peer
-      const end = peer?.netns === host.id ? host.links.find((l) => l.ifindex === peer.ifindex) : undefined
-      if (end?.master !== undefined) masters.add(end.master)
-    }
-  const known = host.links.filter((l) => masters.has(l.ifindex) && l.kind === 'bridge')
-  return known.length > 0
-    ? known
-    : host.links.filter((l) => l.kind === 'bridge' && /^(cni\d|kube-bridge|weave|cbr0|mynet\d)$/.test(l.name))
 }

@@ -2,6 +2,7 @@
 import type { Evidence } from '../../model/evidence.ts'
 import type { Decision } from '../../model/inventory.ts'
 import type { Netns } from '../../model/network.ts'
+import { linkOwner, signs } from './cni-signs.ts'
 import { type NodeFact, ofCluster, ofNodes, unknown } from './decision.ts'
 import { askHosts, configMap, type Surroundings } from './surroundings.ts'
 import { type Way, waysFrom } from './way-between-nodes.ts'
@@ -40,7 +41,7 @@ function factOf(s: Surroundings, host: Netns, node: string): NodeFact {
     node,
     state: overlays.length > 0 ? 'present' : 'absent',
     value: same ? texts[0]!.text : texts.map((t) => `IPv${t.family}: ${t.text}`).join(', '),
-    owner: overlays[0] ? linkOwner(overlays[0].link.name) : null,
+    owner: overlays[0] ? (linkOwner(overlays[0].link.name) ?? signs(host)[0]?.owner ?? null) : null,
     evidence: known.flatMap((w) => w.evidence ?? []),
   }
 }
@@ -66,21 +67,6 @@ function wayText(way: Way): string {
     case 'unknown':
       return `not known: ${way.why}`
   }
-}
-
-/** Makers by the names they give their tunnel links. */
-export function linkOwner(link: string): string | null {
-  if (/^flannel|^flannel-wg/.test(link)) return 'flannel'
-  if (/^(vxlan\.calico|vxlan-v6\.calico|wireguard\.cali|wg-v6\.cali|cali|tunl0$)/.test(link)) return 'Calico'
-  if (/^(cilium_|lxc)/.test(link)) return 'Cilium'
-  if (/^(weave|vxlan-6784|vethwe)/.test(link)) return 'Weave'
-  if (/^(antrea-|genev_sys|vxlan_sys|gre_sys)/.test(link)) return 'Open vSwitch'
-  if (/^(kube-bridge|tun-)/.test(link)) return 'kube-router'
-  if (/^ovn-k8s/.test(link)) return 'OVN-Kubernetes'
-  if (/^eni[0-9a-f]{11}$/.test(link)) return 'AWS VPC CNI'
-  if (/^(kilo|kg0)/.test(link)) return 'Kilo'
-  if (/^docker0$|^br-[0-9a-f]{12}$/.test(link)) return 'docker'
-  return null
 }
 
 /** What the makers' objects say, for clusters whose nodes were not looked at. */

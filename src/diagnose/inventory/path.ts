@@ -1,15 +1,14 @@
 /** The generic way of a packet out of a pod of this cluster, with every place that may rewrite it (A2.2). */
 import type { PathPoint } from '../../model/inventory.ts'
 import { nodesText } from './decision.ts'
-import { podBridges } from './numbers.ts'
+import { podBridges, podLinks, sizes } from './mtu.ts'
 import type { Rewrites } from './rewrites.ts'
-import { hostsOf, podNetnsOf, type Surroundings, uplinkOf } from './surroundings.ts'
+import { hostsOf, type Surroundings, uplinkOf } from './surroundings.ts'
 
 export function pathOf(s: Surroundings, rewrites: Rewrites): PathPoint[] {
   const at = (place: PathPoint['place']) => rewrites.at.get(place) ?? []
   const hosts = hostsOf(s)
-  const pods = podNetnsOf(s)
-  const links = pods.flatMap((p) => p.links.filter((l) => l.kind !== 'loopback' && l.name !== 'lo'))
+  const links = s.nodes.flatMap((n) => podLinks(s, n))
   const bridges = [...new Set(hosts.flatMap((h) => podBridges(s, h).map((l) => l.name)))]
   const nics = [...new Set(hosts.flatMap((h) => uplinkOf(h)?.name ?? []))]
   const tunnels = at('tunnel')
@@ -36,7 +35,7 @@ export function pathOf(s: Surroundings, rewrites: Rewrites): PathPoint[] {
       text:
         links.length === 0
           ? 'not collected'
-          : `${[...new Set(links.map((l) => l.kind))].join(', ')}, ${mtuText(links)}`,
+          : `${[...new Set(links.map((l) => l.kind))].join(', ')}, mtu ${sizes(links)}`,
       rewrites: links.length === 0 ? null : at('pod-link'),
     },
     hostEnd(s, bridges, at('host-link')),
@@ -60,7 +59,7 @@ export function pathOf(s: Surroundings, rewrites: Rewrites): PathPoint[] {
     {
       place: 'nic',
       title: names(nics, 'NIC'),
-      text: nics.length === 0 ? 'not collected' : mtuText(hosts.flatMap((h) => uplinkOf(h) ?? [])),
+      text: nics.length === 0 ? 'not collected' : `mtu ${sizes(hosts.flatMap((h) => uplinkOf(h) ?? []))}`,
       rewrites: nics.length === 0 ? null : at('nic'),
     },
   ]
@@ -69,10 +68,6 @@ export function pathOf(s: Surroundings, rewrites: Rewrites): PathPoint[] {
 function names(all: readonly string[], otherwise: string): string {
   const unique = [...new Set(all)]
   return unique.length === 0 ? otherwise : unique.length <= 2 ? unique.join(', ') : `${unique[0]} and others`
-}
-
-function mtuText(links: readonly { readonly mtu: number }[]): string {
-  return `mtu ${[...new Set(links.map((l) => l.mtu))].sort((a, b) => a - b).join(' and ')}`
 }
 
 function hostEnd(s: Surroundings, bridges: readonly string[], rewrites: PathPoint['rewrites']): PathPoint {

@@ -19,6 +19,14 @@ export const POLICY_KINDS: ReadonlySet<string> = new Set([
   'CiliumClusterwideNetworkPolicy',
 ])
 
+/** Engines that enforce in eBPF or Open vSwitch, where no chain shows, by a link only they make. */
+const OWN_DATAPATH: readonly (readonly [RegExp, string])[] = [
+  [/^cilium_host$/, 'Cilium'],
+  [/^antrea-gw\d/, 'Antrea'],
+  [/^ovn-k8s-mp\d/, 'OVN-Kubernetes'],
+  [/^bpf(in|out)\.cali$/, 'Calico'],
+]
+
 export function policyCount(s: Surroundings): number | null {
   const found = s.objects.others.filter((o) => POLICY_KINDS.has(o.kind)).length
   return found === 0 && !s.objects.known.has('NetworkPolicy') ? null : found
@@ -29,6 +37,9 @@ export function policyEnforcer(s: Surroundings): Decision {
   const many = count === null ? 'policies not collected' : count === 1 ? '1 policy' : `${count} policies`
   const seen = new Map<string, Evidence>()
   for (const r of withRole(s.software, 'policy')) seen.set(r.product.name, r.evidence)
+  // The AWS VPC CNI enforces in eBPF, by a second container of its pods.
+  const agent = s.objects.pods.find((p) => p.containers.some((c) => c.name === 'aws-eks-nodeagent'))
+  if (agent) seen.set('AWS network policy agent', agent.evidence)
   const hosts = hostsOf(s)
   for (const host of hosts) {
     for (const ruleset of host.rulesets)
@@ -38,8 +49,10 @@ export function policyEnforcer(s: Surroundings): Decision {
           if (maker?.role === 'policy' && !seen.has(maker.name))
             seen.set(maker.name, { artefact: ruleset.artefact, line: chain.line, text: `${table.name} ${chain.name}` })
         }
-    const datapath = host.links.find((l) => l.name === 'cilium_host')
-    if (datapath && !seen.has('Cilium')) seen.set('Cilium', datapath.evidence)
+    for (const [pattern, name] of OWN_DATAPATH) {
+      const link = host.links.find((l) => pattern.test(l.name))
+      if (link && !seen.has(name)) seen.set(name, link.evidence)
+    }
   }
   if (seen.size > 0) {
     const names = [...seen.keys()]
@@ -49,6 +62,12 @@ export function policyEnforcer(s: Surroundings): Decision {
       evidence: [...seen.values()],
     })
   }
+  const programs = hosts.flatMap((h) => h.qdiscs.filter((q) => q.filters.some((f) => /\bbpf\b/.test(f))))
+  if (programs[0])
+    return unknown(
+      HEADING,
+      `eBPF programs of a maker netwhy does not know sit on links of the nodes; they may enforce (${many})`,
+    )
   const rulesKnown = hosts.length > 0 && hosts.every((h) => h.known.has('iptables') || h.known.has('nft'))
   if (rulesKnown)
     return ofCluster(HEADING, {
@@ -57,5 +76,5 @@ export function policyEnforcer(s: Surroundings): Decision {
       why: count === 0 ? 'an engine that makes rules only where a policy exists would not show' : undefined,
       evidence: [],
     })
-  return unknown(HEADING, `no engine among the pods that were collected; rules of the nodes not collected (${many})`)
+  return unknown(HEADING, `no engine among the pods, and rules of the nodes not collected; ${many}`)
 }

@@ -38,12 +38,13 @@ const BACKENDS: Readonly<Record<Backend, string>> = {
 function factOf(host: Netns, node: string, declared: Declared | null): NodeFact {
   const modes: { text: string; owner: string; evidence: Evidence }[] = []
   const known = (a: 'iptables' | 'nft' | 'links') => host.known.has(a)
+  const ipvsOwner = host.links.some((l) => l.name === 'kube-dummy-if') ? 'kube-router' : 'kube-proxy'
   const ipvsLink = host.links.find((l) => l.name === 'kube-ipvs0')
   const ipvs = host.ipvs[0]?.evidence ?? ipvsLink?.evidence
   if (ipvs)
     modes.push({
       text: `IPVS${host.ipvs[0] ? ` (${host.ipvs[0].scheduler})` : ''}`,
-      owner: 'kube-proxy',
+      owner: ipvsOwner,
       evidence: ipvs,
     })
   const classic = new Map<string, Evidence>()
@@ -61,9 +62,6 @@ function factOf(host: Netns, node: string, declared: Declared | null): NodeFact 
         })
     }
   for (const [text, evidence] of classic) modes.push({ text, owner: 'kube-proxy', evidence })
-  const cilium = host.links.find((l) => l.name === 'cilium_host')
-  if (cilium && modes.length === 0)
-    modes.push({ text: 'eBPF, without kube-proxy', owner: 'Cilium', evidence: cilium.evidence })
   if (modes.length > 0)
     return {
       node,
@@ -73,9 +71,30 @@ function factOf(host: Netns, node: string, declared: Declared | null): NodeFact 
       evidence: modes.map((m) => m.evidence),
     }
   if (!known('iptables') || !known('nft')) return { node, state: 'unknown', why: 'rules not collected' }
-  if (declared?.owner === 'Cilium')
-    return { node, state: 'present', value: declared.text, owner: 'Cilium', evidence: [declared.evidence] }
+  const [program, maker] = ebpfOf(host)
+  if (program)
+    return {
+      node,
+      state: 'present',
+      value: `by ${maker}'s own data plane: no rules of kube-proxy are here`,
+      owner: maker,
+      evidence: [program, ...(declared ? [declared.evidence] : [])],
+    }
   return { node, state: 'absent', value: 'nothing programs Services', evidence: [] }
+}
+
+/** A link that only an eBPF data plane makes, and whose. */
+function ebpfOf(host: Netns): readonly [Evidence | null, string] {
+  for (const [pattern, maker] of [
+    [/^cilium_host$/, 'Cilium'],
+    [/^bpf(in|out)\.cali$/, 'Calico'],
+    [/^antrea-gw\d/, 'Antrea'],
+    [/^ovn-k8s-mp\d/, 'OVN-Kubernetes'],
+  ] as const) {
+    const link = host.links.find((l) => pattern.test(l.name))
+    if (link) return [link.evidence, maker]
+  }
+  return [null, '']
 }
 
 interface Declared {

@@ -3,7 +3,8 @@ import type { Evidence } from '../../model/evidence.ts'
 import type { PathPlace, Rewrite } from '../../model/inventory.ts'
 import type { Netns } from '../../model/network.ts'
 import type { Chain, Hook, Rule, RulePart, Table, Verdict } from '../../model/ruleset.ts'
-import { ruleMaker } from '../view/rule-owner.ts'
+import { NOBODY_KNOWN, ruleMaker } from '../view/rule-owner.ts'
+import { linkOwner, signs } from './cni-signs.ts'
 import type { Surroundings } from './surroundings.ts'
 import { hostsOf, podNetnsOf, uplinkOf } from './surroundings.ts'
 import { tunnelOf } from './way-between-nodes.ts'
@@ -191,8 +192,8 @@ export function rewritesOf(s: Surroundings): Rewrites {
         continue
       add('tunnel', host, {
         kind: 'encap',
-        text: `new outer header: ${tunnel.text} (${link.name})`,
-        owner: ownerOfLink(link.name),
+        text: `${tunnel.text} (${link.name})`,
+        owner: linkOwner(link.name) ?? signs(host)[0]?.owner ?? NOBODY_KNOWN.name,
         evidence: link.evidence,
       })
     }
@@ -237,11 +238,4 @@ function carriesPods(host: Netns, name: string): boolean {
     host.routes.some((r) => r.type === 'unicast' && r.dst.length > 0 && r.nexthops.some((n) => n.link === name)) ||
     /^(cilium_|genev_sys|vxlan_sys|vxlan-\d)/.test(name)
   )
-}
-
-function ownerOfLink(name: string): string {
-  if (/^flannel/.test(name)) return 'flannel'
-  if (/calico|\.cali$|^tunl0$/.test(name)) return 'Calico'
-  if (/^cilium_/.test(name)) return 'Cilium'
-  return 'unknown (admin)'
 }
