@@ -3,7 +3,7 @@ import { UsageError } from './errors.ts'
 import { inventoryFile, loadEvidence, type SourceOptions, withSource } from './source.ts'
 
 interface WhyOptions extends SourceOptions {
-  readonly protocol: string
+  readonly protocol?: string
   readonly port?: string
   readonly sourcePort?: string
   readonly namespace: string
@@ -41,7 +41,7 @@ export function declareWhy(program: Command): void {
     .description(
       'Follow a connection hop by hop, both directions and every load-balancing choice, through the state of the nodes; name what kills it, the evidence and a remedy.',
     )
-    .option('--protocol <name>', 'tcp, udp, icmp or sctp', 'tcp')
+    .option('--protocol <name>', "tcp, udp, icmp or sctp; the Service port's own otherwise, or tcp")
     .option('--port <port>', 'destination port, number or name; the one at the end of TO otherwise')
     .option('--source-port <number>', 'source port; old conntrack entries count only when it is given')
     .option('-n, --namespace <name>', 'namespace of references without one', 'default')
@@ -78,7 +78,7 @@ async function why(from: string, to: string, options: WhyOptions): Promise<numbe
   const asked = ask(network, objects, {
     from,
     to,
-    protocol: options.protocol,
+    ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
     namespace: options.namespace,
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(sourcePort === undefined ? {} : { sourcePort }),

@@ -23,6 +23,18 @@ describe('questions about the demo', async () => {
     expect(() => asked(from, to)).toThrow(new QuestionError(message))
   })
 
+  it.each([
+    ['svc/kube-system/kube-dns:dns', undefined, 'udp'],
+    ['svc/kube-system/kube-dns:dns-tcp', undefined, 'tcp'],
+    ['svc/kube-system/kube-dns:dns', 'tcp', 'tcp'],
+    ['svc/kube-system/kube-dns:53', undefined, 'tcp'],
+    ['svc/shop/web:80', undefined, 'tcp'],
+    ['10.96.0.10:53', undefined, 'tcp'],
+  ])('%s with --protocol %s is asked over %s', (to, protocol, expected) => {
+    const options = { from: 'tools/client', to, namespace: 'default', ...(protocol ? { protocol } : {}) }
+    expect(ask(network, objects, options).question.protocol).toBe(expected)
+  })
+
   it.each(['svc/shop/web', 'host:web.shop:80', 'host:example.com:443'])(
     'probabilities of the ways to %s add up to 1',
     (to) => {
