@@ -1,5 +1,6 @@
 /** Every cluster check. Their order does not matter: doctor ranks by severity and by what breaks. */
 
+import { SETUP_CHECKS } from '../checks/cni/index.ts'
 import { DNS_CHECKS } from '../checks/dns/index.ts'
 import { INGRESS_CHECKS } from '../checks/ingress/index.ts'
 import { MESH_CHECKS } from '../checks/mesh/index.ts'
@@ -8,6 +9,7 @@ import type { ClusterCheck } from './check.ts'
 import { NODE_STATE_CHECKS } from './node-state.ts'
 
 export const CLUSTER_CHECKS: readonly ClusterCheck[] = [
+  ...SETUP_CHECKS,
   ...MESH_CHECKS,
   ...DNS_CHECKS,
   ...INGRESS_CHECKS,
