@@ -45,6 +45,12 @@ export interface NodeComparison {
   readonly differences: readonly Difference[]
 }
 
+/**
+ * Frontends of a family that are asked about from the node's own processes too. What a Service leads to stands once for both
+ * ways in; only whether the node's own packets get there can differ, and a few tell that.
+ */
+const FROM_THE_NODE = 16
+
 interface Place {
   readonly host: Netns
   readonly around: Surroundings
@@ -78,7 +84,8 @@ export function compareNode(network: Network, objects: KubeObjects, node: string
       const protocol = protocolNumber(service.protocol)
       if (!ip || protocol === null || (claims.get(claimKey(service, frontend)) ?? 0) > 1) continue
       const front: Frontage = { ip, protocol, port: frontend.port }
-      const found = judge(place, service, frontend, front)
+      const fromNode = frontend.kind === 'clusterIP' && families[service.family].asked < FROM_THE_NODE
+      const found = judge(place, service, frontend, front, fromNode)
       if (found === null) continue
       const wanted = found.wanted.length > 0
       if (frontend.kind === 'clusterIP' && wanted) {
@@ -128,10 +135,16 @@ interface Judged {
 }
 
 /** Null when nobody can be asked, or what happens cannot be decided. */
-function judge(place: Place, service: ExpectedServicePort, frontend: Frontend, front: Frontage): Judged | null {
+function judge(
+  place: Place,
+  service: ExpectedServicePort,
+  frontend: Frontend,
+  front: Frontage,
+  fromNode: boolean,
+): Judged | null {
   const choices = acceptable(service, frontend)
   let first: Judged | null = null
-  for (const sender of sendersFor(place.senders[service.family], service, frontend)) {
+  for (const sender of sendersFor(place.senders[service.family], service, frontend, fromNode)) {
     const lead = leadOf(place.around, place.host, front, sender)
     if (lead.unknown > 0 || lead.untracked > 0) return null
     const texts = new Set(lead.targets.map((t) => t.text))
@@ -191,10 +204,9 @@ function acceptable(s: ExpectedServicePort, f: Frontend): (readonly ServiceEndpo
   return f.kind === 'clusterIP' ? [s.local] : [s.local, s.cluster]
 }
 
-function sendersFor(senders: NodeSenders, s: ExpectedServicePort, f: Frontend): ServiceSender[] {
-  const list =
-    f.kind === 'clusterIP' ? [senders.pod ?? senders.outside, senders.node] : [insideRanges(senders.outside, s, f)]
-  return list.filter((x) => x !== null)
+function sendersFor(senders: NodeSenders, s: ExpectedServicePort, f: Frontend, fromNode: boolean): ServiceSender[] {
+  if (f.kind !== 'clusterIP') return [insideRanges(senders.outside, s, f)].filter((x) => x !== null)
+  return [senders.pod ?? senders.outside, fromNode ? senders.node : null].filter((x) => x !== null)
 }
 
 /** Load balancer addresses answer only the source ranges they are given. */
@@ -206,7 +218,7 @@ function insideRanges(sender: ServiceSender | null, s: ExpectedServicePort, f: F
 }
 
 /**
- * With policy Local a kube-proxy that takes no endpoint for its own refuses on purpose: then it follows the objects, and the
+ * With policy Local a kube-proxy that takes no endpoint for its own drops on purpose (without any endpoint it rejects): then it follows the objects, and the
  * node's name is the matter (`service-topology-mismatch`).
  */
 function isTopologyMatter(place: Place, d: Difference): boolean {
@@ -215,6 +227,6 @@ function isTopologyMatter(place: Place, d: Difference): boolean {
   const passage = firstPassage(d.front, d.sender)
   const hook = d.sender.kind === 'node' ? 'output' : 'forward'
   return runHook(place.around, hook, 'ip', { ...passage, out: place.senders[d.service.family].node?.out ?? null }).some(
-    (o) => o.verdict === 'drop' || o.verdict === 'reject',
+    (o) => o.verdict === 'drop',
   )
 }

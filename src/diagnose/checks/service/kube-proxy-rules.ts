@@ -112,17 +112,16 @@ function goneTargets(state: ClusterState, c: NodeComparison, d: Difference): Tar
 }
 
 /**
- * Without the rule, or without the whole dump it is in, every endpoint is reached and nothing else: then kube-proxy follows, and
- * the rule is somebody else's (an old back end's, a hostPort's, an admin's). A stale rule of kube-proxy's own leaves a hole.
+ * Whether the rule stands in the way of rules that are right: it is in a dump without which every endpoint is reached (an old
+ * back end's leftovers), or it takes all there is and without it every endpoint is reached (a hostPort's, an admin's). A stale
+ * rule of kube-proxy's own is one among those of its siblings, or has nothing behind it.
  */
 function isInTheWay(c: NodeComparison, d: Difference, t: Target): boolean {
   const { rule } = t
   if (!rule || d.wanted.length === 0) return false
   const { rulesets } = c.host
-  const variants = [
-    rulesets.filter((r) => r !== rule.ruleset),
-    rulesets.map((r) => (r === rule.ruleset ? without(rule) : r)),
-  ]
+  const variants = [rulesets.filter((r) => r !== rule.ruleset)]
+  if (d.lacks.length === d.wanted.length) variants.push(rulesets.map((r) => (r === rule.ruleset ? without(rule) : r)))
   return variants.some((rest) => {
     const lead = leadOf(aroundRules(c.host, rest), c.host, d.front, d.sender)
     const texts = new Set(lead.targets.map((x) => x.text))
