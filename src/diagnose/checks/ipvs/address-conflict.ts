@@ -1,0 +1,96 @@
+import { formatIp, type Ip, ipEquals, parseIp } from '../../../base/ip.ts'
+import type { Link, LinkAddress, Netns } from '../../../model/network.ts'
+import type { ClusterCheck, ClusterFinding, ClusterState } from '../../cluster/check.ts'
+import { clusterFinding } from '../../cluster/finding.ts'
+import { nodeProof, serviceProof } from '../../view/object-proof.ts'
+import { nodeOfAddress, serviceOfAddress } from '../../view/owner.ts'
+import { serviceName } from '../../view/service-view.ts'
+import { concernsNode, type Host, hostsOf } from '../links/hosts.ts'
+
+/** kube-proxy's dummy for Service addresses in IPVS mode. */
+const IPVS_LINK = 'kube-ipvs0'
+
+/** Links that may hold a Service's address by design: loopback, and dummies such as node-local-dns makes. */
+function byDesign(link: Link): boolean {
+  return link.kind === 'loopback' || link.kind === 'dummy' || link.name === IPVS_LINK || link.name === 'nodelocaldns'
+}
+
+/** The real link of any collected machine that holds the address. */
+function realHolder(
+  state: ClusterState,
+  ip: Ip,
+): { readonly netns: Netns; readonly link: Link; readonly address: LinkAddress } | null {
+  for (const netns of state.network.netns.values())
+    for (const link of netns.links) {
+      if (byDesign(link)) continue
+      const address = link.addresses.find((a) => ipEquals(a.ip, ip))
+      if (address) return { netns, link, address }
+    }
+  return null
+}
+
+/** kube-ipvs0 of this node takes packets for a real machine. */
+function taken(state: ClusterState, host: Host): ClusterFinding[] {
+  const link = host.netns.links.find((l) => l.name === IPVS_LINK)
+  return (link?.addresses ?? []).flatMap((held) => {
+    const object = nodeOfAddress(state.objects, held.ip)
+    const holder = realHolder(state, held.ip)
+    if (!link || (!object && !holder)) return []
+    const service = serviceOfAddress(state.objects, held.ip)
+    const whose = object?.meta.name ?? holder?.netns.id.replace('/host', '') ?? ''
+    return [
+      clusterFinding('ipvs-address-conflict', {
+        severity: 'error',
+        title: `${IPVS_LINK} on ${host.node} holds ${formatIp(held.ip)}, the address of ${whose}`,
+        text: `${service ? `Service ${serviceName(service)} has ${formatIp(held.ip)} among its addresses` : 'The address is no Service any more, but it was left there'}, so kube-proxy put it on ${IPVS_LINK}. ${host.node} now takes the address for its own: what it and its pods send to ${whose} never leaves, on any port.`,
+        where: { node: host.node, netns: 'host', link: IPVS_LINK },
+        concerns: [...concernsNode(host), ...(object ? [{ kind: 'node' as const, node: object.meta.name }] : [])],
+        evidence: [
+          held.evidence,
+          holder?.address.evidence,
+          object && nodeProof(object),
+          service && serviceProof(service),
+        ],
+        remedy: {
+          text: service
+            ? `Take the address from Service ${serviceName(service)} (externalIPs, load balancer pool).`
+            : 'Delete the address.',
+          commands: [`ip addr del ${formatIp(held.ip)}/${held.length} dev ${IPVS_LINK}`],
+        },
+      }),
+    ]
+  })
+}
+
+/** A cluster IP on a real link. */
+function stolen(state: ClusterState): ClusterFinding[] {
+  return state.objects.services.flatMap((service) =>
+    service.clusterIPs.flatMap((text) => {
+      const ip = parseIp(text)
+      const holder = ip && realHolder(state, ip)
+      if (!ip || !holder) return []
+      const { netns, link, address } = holder
+      const where = { node: netns.node, netns: netns.id.slice(netns.node.length + 1), link: link.name }
+      return [
+        clusterFinding('ipvs-address-conflict', {
+          severity: 'error',
+          title: `${link.name} of ${netns.id.replace('/host', '')} holds ${text}, the address of Service ${serviceName(service)}`,
+          text: `A cluster IP must belong to nobody. Whoever holds it, or has a route to it because of it, sends packets for the Service there instead of having them translated.`,
+          where,
+          concerns: [{ kind: 'service', namespace: service.meta.namespace, name: service.meta.name }],
+          evidence: [address.evidence, serviceProof(service)],
+          remedy: {
+            text: 'Take the address from that link, or choose a Service range nobody else uses.',
+            commands: [`ip addr del ${text}/${address.length} dev ${link.name}`],
+          },
+        }),
+      ]
+    }),
+  )
+}
+
+/** `ipvs-address-conflict`: an address that is both a Service's and a machine's. */
+export const ipvsAddressConflict: ClusterCheck = {
+  name: 'ipvs-address-conflict',
+  find: (state) => [...hostsOf(state).flatMap((host) => taken(state, host)), ...stolen(state)],
+}
