@@ -4,11 +4,13 @@ import { SETUP_CHECKS } from '../checks/cni/index.ts'
 import { DNS_CHECKS } from '../checks/dns/index.ts'
 import { INGRESS_CHECKS } from '../checks/ingress/index.ts'
 import { MESH_CHECKS } from '../checks/mesh/index.ts'
+import { SERVICE_CHECKS } from '../checks/service/index.ts'
 import { kubeProxyRules } from '../checks/service/kube-proxy-rules.ts'
 import type { ClusterCheck } from './check.ts'
 import { NODE_STATE_CHECKS } from './node-state.ts'
 
 export const CLUSTER_CHECKS: readonly ClusterCheck[] = [
+  ...SERVICE_CHECKS,
   ...SETUP_CHECKS,
   ...MESH_CHECKS,
   ...DNS_CHECKS,

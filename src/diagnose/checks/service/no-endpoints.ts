@@ -18,8 +18,8 @@ import { shellWord } from '../../view/words.ts'
 
 /** Why a Service port has no usable endpoint, from the objects alone. Null when it has one. */
 export function whyNoEndpoints(
-  q: Inquiry,
-  front: Frontend,
+  q: Pick<Inquiry, 'objects'>,
+  front: Pick<Frontend, 'service' | 'port'>,
 ): {
   readonly code: Code
   readonly title: string
@@ -99,7 +99,7 @@ function isReady(p: PodObject): boolean {
 }
 
 /** What is said about a pod that is not Ready: events first, then its own status. */
-function reasonOf(q: Inquiry, p: PodObject): string {
+function reasonOf(q: Pick<Inquiry, 'objects'>, p: PodObject): string {
   const event = q.objects.events.find(
     (e) =>
       e.about.kind === 'Pod' &&
@@ -115,8 +115,8 @@ function reasonOf(q: Inquiry, p: PodObject): string {
 
 /** A pod of the namespace whose labels have the selector's keys with nearly its values, to show a spelling mistake. */
 function nearMiss(
-  q: Inquiry,
-  front: Frontend,
+  q: Pick<Inquiry, 'objects'>,
+  front: Pick<Frontend, 'service'>,
 ): { readonly pod: PodObject; readonly selector: Readonly<Record<string, string>> } | null {
   const plain = (text: string) => text.replaceAll(/[-_.]/g, '')
   const wanted = Object.entries(front.service.selector ?? {})
