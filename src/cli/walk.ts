@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
+import type { Asked } from '../diagnose/question/asked.ts'
 import { UsageError } from './errors.ts'
 import { inventoryFile, loadEvidence, type SourceOptions, withSource } from './source.ts'
 
 interface WalkOptions extends SourceOptions {
-  readonly protocol: string
+  readonly protocol?: string
   readonly port?: string
   readonly sourcePort?: string
   readonly namespace: string
@@ -43,7 +44,7 @@ export function declareWalk(program: Command): void {
     .description(
       'Answer the same question as why, as a numbered checklist: DNS, Service, then the eight steps from pod to pod, each with its evidence.',
     )
-    .option('--protocol <name>', 'tcp, udp, icmp or sctp', 'tcp')
+    .option('--protocol <name>', "tcp, udp, icmp or sctp; the Service port's own otherwise, or tcp")
     .option('--port <port>', 'destination port, number or name; the one at the end of TO otherwise')
     .option('--source-port <number>', 'source port; old conntrack entries count only when it is given')
     .option('-n, --namespace <name>', 'namespace of references without one', 'default')
@@ -76,24 +77,30 @@ async function walk(from: string, to: string, options: WalkOptions): Promise<num
   const { assemble } = await import('../assemble/assemble.ts')
   const { conclude, inquire } = await import('../diagnose/diagnose.ts')
   const { askWalk } = await import('../diagnose/walk/ask-walk.ts')
-  const { walkOf } = await import('../diagnose/walk/walk.ts')
+  const { brokenWalk, walkOf } = await import('../diagnose/walk/walk.ts')
   const { network, objects } = assemble(snapshot)
-  const { asked, before } = askWalk(network, objects, {
+  const way = askWalk(network, objects, {
     from,
     to,
-    protocol: options.protocol,
+    ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
     namespace: options.namespace,
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(sourcePort === undefined ? {} : { sourcePort }),
   })
-  let inquiry = inquire(network, objects, asked)
-  if (inventory !== null) {
-    const { readInventory } = await import('../collect/inventory.ts')
-    const { prove } = await import('./prove.ts')
-    const probes = await prove(inquiry, asked, readInventory(inventory))
-    if (probes) inquiry = { ...inquiry, probes }
+  const followed = async (asked: Asked) => {
+    let inquiry = inquire(network, objects, asked)
+    if (inventory !== null) {
+      const { readInventory } = await import('../collect/inventory.ts')
+      const { prove } = await import('./prove.ts')
+      const probes = await prove(inquiry, asked, readInventory(inventory))
+      if (probes) inquiry = { ...inquiry, probes }
+    }
+    return walkOf(inquiry, asked, conclude(inquiry, asked), way)
   }
-  const result = walkOf(inquiry, asked, conclude(inquiry, asked), before)
+  const result =
+    way.asked === null
+      ? brokenWalk(way, way.question ?? { from, to, protocol: options.protocol ?? 'tcp', port: null })
+      : await followed(way.asked)
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR
   process.stdout.write(renderWalk(result, format, { colour, width: Math.min(process.stdout.columns ?? 80, 100) }))
   return EXIT_CODES[result.verdict]

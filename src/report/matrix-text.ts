@@ -1,10 +1,10 @@
 /** The matrix for a person: one grid a level, node by node, then what breaks it, most breaking first. */
 import type { ReportFinding } from '../model/finding.ts'
-import { DIRECTIONS, LEVELS, type Matrix, type MatrixPlace, type MatrixState, TRAFFICS } from '../model/matrix.ts'
+import { DIRECTIONS, LEVELS, type Matrix, type MatrixCell, type MatrixState, TRAFFICS } from '../model/matrix.ts'
 import { findingLines, type TextOptions, whereText } from './answer-text.ts'
 import { clean } from './clean.ts'
 import { nodeLines } from './matrix-nodes.ts'
-import { DIRECTION_TITLE, LEGEND, LEVEL_TITLE, placeText, TRAFFIC_TITLE } from './matrix-words.ts'
+import { DIRECTION_TITLE, LEGEND, LEVEL_TITLE, placeText, STATE_MARK, TRAFFIC_TITLE } from './matrix-words.ts'
 import { type Style, styleFor, wrap } from './style.ts'
 
 const LABEL = 26
@@ -54,34 +54,39 @@ function headline(m: Matrix, s: Style): string {
     [of('unknown'), 'not known'],
   ] as const
   const told = parts.filter(([n]) => n > 0).map(([n, word]) => `${n} ${word}`)
-  const mark =
-    of('fails', 'partial') > 0 ? s.red('✗') : of('unknown') > 0 || cells.length === 0 ? s.yellow('?') : s.green('✓')
+  const mark = m.findings.some((f) => f.severity === 'error')
+    ? s.red('✗')
+    : of('fails', 'partial') > 0
+      ? s.yellow('!')
+      : of('unknown') > 0 || cells.length === 0
+        ? s.yellow('?')
+        : s.green('✓')
   return `${mark} ${s.bold(`${cells.length} connections tried: ${told.join(', ') || 'there is nothing to try'}`)}`
 }
 
-/** Where it fails, a line a place: what fails there for example. */
-function badLines(m: Matrix, s: Style, o: TextOptions): string[] {
+/** What is told in full below needs no line here: the rest of what does not work, one example of each reason. */
+function badLines(m: Matrix, told: ReadonlySet<string>, s: Style, o: TextOptions): string[] {
   const states: readonly MatrixState[] = ['fails', 'partial', 'unknown', 'denied']
-  const bad = m.places.filter((p) => states.includes(p.state) || p.counts.denied > 0)
-  if (bad.length === 0) return []
-  const lines = ['', s.bold('For example')]
-  const order = (p: MatrixPlace) => (states.includes(p.state) ? states.indexOf(p.state) : states.length)
-  const seen = new Set<string>()
-  for (const p of [...bad].sort((x, y) => order(x) - order(y))) {
-    const shown = states.includes(p.state)
-      ? p.example
-      : m.cells.find(
-          (c) => c.level === p.level && c.traffic === p.traffic && c.direction === p.direction && c.state === 'denied',
-        )
-    const what = shown ? `${clean(shown.from ?? '')} → ${clean(shown.to ?? '')}` : TRAFFIC_TITLE[p.traffic]
-    const why = [shown?.code, shown?.reason ?? p.reason].filter((t) => t !== undefined).map((t) => clean(t))
-    const line = `${placeText(p).slice(0, 1)} ${what}: ${why.join(': ')}`
-    if (seen.has(line)) continue
-    seen.add(line)
-    if (!o.wide && seen.size > 6) continue
-    lines.push(...wrap(line, o.width ?? 80, '  ', '    '))
+  const bad = m.cells.filter((c) => states.includes(c.state) && !(c.code !== undefined && told.has(c.code)))
+  const reasons = new Map<string, MatrixCell[]>()
+  for (const c of bad) {
+    const key = `${c.state} ${c.code ?? c.reason ?? ''}`
+    reasons.set(key, [...(reasons.get(key) ?? []), c])
   }
-  if (!o.wide && seen.size > 6) lines.push(`  … and ${seen.size - 6} more with -o wide`)
+  if (reasons.size === 0) return []
+  const groups = [...reasons.values()].sort(
+    (x, y) => states.indexOf(x[0]!.state) - states.indexOf(y[0]!.state) || y.length - x.length,
+  )
+  const most = o.wide ? 100 : 6
+  const lines = ['', s.bold('For example')]
+  for (const group of groups.slice(0, most)) {
+    const c = group[0]!
+    const ends = c.from === null || c.to === null ? TRAFFIC_TITLE[c.traffic] : `${clean(c.from)} → ${clean(c.to)}`
+    const why = [c.code, c.reason].filter((t) => t !== undefined).map((t) => clean(t))
+    const more = group.length > 1 ? ` (and ${group.length - 1} more)` : ''
+    lines.push(...wrap(`${STATE_MARK[c.state]} ${ends}: ${why.join(': ')}${more}`, o.width ?? 80, '  ', '    '))
+  }
+  if (groups.length > most) lines.push(`  … and ${groups.length - most} more reasons with -o wide`)
   return lines
 }
 
@@ -109,8 +114,8 @@ export function matrixText(m: Matrix, o: TextOptions): string {
   const lines = [headline(m, s), '', ...gridLines(m, s), '', ...LEGEND.map(s.dim)]
   const nodes = nodeLines(m.nodePairs, width)
   if (nodes.length > 0) lines.push('', ...nodes)
-  lines.push(...badLines(m, s, o))
   const serious = m.findings.filter((f) => o.wide || f.severity !== 'info')
+  lines.push(...badLines(m, new Set(serious.map((f) => f.code)), s, o))
   for (const f of serious.slice(0, o.wide ? 100 : FULL)) lines.push('', ...findingBlock(f, m, s, o))
   const others = [...serious.slice(o.wide ? 100 : FULL), ...m.findings.filter((f) => !serious.includes(f))]
   if (others.length > 0) {

@@ -95,14 +95,22 @@ function answer(q: Inquiry, asked: Asked): { branches: readonly Branch[]; cell: 
   const certain = new Set(errors.map((e) => e.failure.branch))
   const shares = sharesOf(q.branches, certain)
   const found = explained.map((e) => ({ key: keyOf(e.diagnosis.finding), finding: e.diagnosis.finding, explained: e }))
-  return { branches: q.branches, cell: verdictOf(q, shares, errors[0]?.diagnosis.finding), found }
+  return {
+    branches: q.branches,
+    cell: verdictOf(
+      q,
+      shares,
+      errors.map((e) => e.diagnosis.finding),
+    ),
+    found,
+  }
 }
 
-function verdictOf(q: Inquiry, s: Shares, cause: Finding | undefined): Verdict {
+function verdictOf(q: Inquiry, s: Shares, errors: readonly Finding[]): Verdict {
+  const cause = errors.find((f) => !isDenial(f)) ?? errors[0]
   const why = cause ? { code: cause.code, reason: cause.title } : {}
   if (s.failed > DUST) {
-    const denied = cause !== undefined && isDenial(cause)
-    const state = s.delivered > DUST ? 'partial' : denied ? 'denied' : 'fails'
+    const state = cause && isDenial(cause) ? 'denied' : s.delivered > DUST ? 'partial' : 'fails'
     const open = s.undecided + s.outside > DUST
     return { state, probability: open ? null : s.delivered / (s.delivered + s.failed), ...why }
   }
@@ -138,10 +146,10 @@ function byPackets(q: Inquiry, asked: Asked): { branches: readonly Branch[]; cel
       ? 'works'
       : a.verdict === 'unknown'
         ? 'unknown'
-        : a.verdict === 'partial'
-          ? 'partial'
-          : cause && isDenial(cause)
-            ? 'denied'
+        : cause && isDenial(cause)
+          ? 'denied'
+          : a.verdict === 'partial'
+            ? 'partial'
             : 'fails'
   const reason = a.verdict === 'reachable' ? 'answered real packets' : (cause?.title ?? a.missing[0]?.artefact)
   return {

@@ -1,5 +1,6 @@
 /** What the checklist asks when `why` would ask something else: an Ingress, and a Service seen from outside. */
 import type { KubeObjects } from '../../kubeobj/objects.ts'
+import type { Finding, Question } from '../../model/finding.ts'
 import type { Network } from '../../model/network.ts'
 import { type AskOptions, ask } from '../question/ask.ts'
 import type { Asked } from '../question/asked.ts'
@@ -8,9 +9,14 @@ import type { Draft } from './draft.ts'
 import { askIngress } from './ingress-steps.ts'
 
 export interface AskedWalk {
-  readonly asked: Asked
+  /** Null: there is nothing to send to; then `before` and `findings` are all there is. */
+  readonly asked: Asked | null
   /** Steps that come before those of the connection. */
   readonly before: readonly Draft[]
+  /** Findings about what comes before. */
+  readonly findings: readonly Finding[]
+  /** With `asked` null: the question as it was put. */
+  readonly question?: Question
 }
 
 /**
@@ -20,7 +26,7 @@ export interface AskedWalk {
  */
 export function askWalk(network: Network, objects: KubeObjects, options: AskOptions): AskedWalk {
   if (/^ing(ress(es)?)?\//.test(options.to)) return askIngress(network, objects, options)
-  return { asked: ask(network, objects, fromOutside(objects, options)), before: [] }
+  return { asked: ask(network, objects, fromOutside(objects, options)), before: [], findings: [] }
 }
 
 function fromOutside(objects: KubeObjects, options: AskOptions): AskOptions {
@@ -30,7 +36,8 @@ function fromOutside(objects: KubeObjects, options: AskOptions): AskOptions {
   const { namespace, name } = to.reference
   const service = objects.services.find((s) => s.meta.namespace === namespace && s.meta.name === name)
   const wanted = options.port ?? to.port
-  const fitting = service?.ports.filter((p) => p.protocol.toLowerCase() === options.protocol.toLowerCase()) ?? []
+  const fitting =
+    service?.ports.filter((p) => p.protocol.toLowerCase() === (options.protocol ?? 'tcp').toLowerCase()) ?? []
   const port =
     wanted === null
       ? fitting.length === 1

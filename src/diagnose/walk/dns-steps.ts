@@ -1,5 +1,7 @@
 /** The checks of a name, in the order of reference D4 and E2: resolv.conf, DNS Service, its pods, the way to it, Corefile, the name. */
 import { formatIp } from '../../base/ip.ts'
+import { configMapsOf } from '../../kubeobj/configmap.ts'
+import { forwardsOf, readCorefile } from '../../kubeobj/corefile.ts'
 import type { ServiceObject } from '../../kubeobj/objects.ts'
 import type { Answer } from '../../model/finding.ts'
 import type { Inquiry } from '../inquiry.ts'
@@ -130,30 +132,20 @@ function pathStep(lookups: readonly Fate[], answer: Answer): Draft {
 function corefileStep(q: Inquiry): Draft {
   const id = 'dns.corefile'
   const title = 'The Corefile answers cluster names and forwards the rest'
-  const map = q.objects.others.find(
-    (o) => o.kind === 'ConfigMap' && o.meta.namespace === 'kube-system' && /coredns|kube-dns/.test(o.meta.name),
+  const map = configMapsOf(q.objects).find(
+    (m) => m.meta.namespace === 'kube-system' && /coredns|kube-dns/.test(m.meta.name) && m.data.Corefile !== undefined,
   )
-  const data = map?.raw.data
-  const text = typeof data === 'object' && data !== null ? (data as Record<string, unknown>).Corefile : undefined
-  if (!map || typeof text !== 'string') return draft(id, title, 'unknown', 'the Corefile was not collected')
-  const lines = text
-    .split('\n')
-    .slice(0, 500)
-    .map((l) => l.replace(/#.*/, '').trim())
-  const zones = lines.find((l) => /^kubernetes(\s|$)/.test(l))
-  const forward = lines.find((l) => /^(forward|proxy)\s/.test(l))
-  const evidence = [
-    {
-      ...map.evidence,
-      text: some(
-        [zones, forward].filter((l) => l !== undefined),
-        2,
-      ),
-    },
-  ]
+  const text = map?.data.Corefile
+  if (!map || text === undefined) return draft(id, title, 'unknown', 'the Corefile was not collected')
+  const corefile = readCorefile(text)
+  const zones = corefile.servers.flatMap((s) => s.plugins).find((p) => p.name === 'kubernetes')
+  const forward = forwardsOf(corefile)[0]
   if (!zones)
-    return draft(id, title, 'failed', 'it has no kubernetes plugin: names of Services are not answered', [map.evidence])
-  return draft(id, title, 'ok', `${zones}; ${forward ?? 'nothing is forwarded'}`.replaceAll(' {', ''), evidence)
+    return corefile.whole
+      ? draft(id, title, 'failed', 'it has no kubernetes plugin: names of Services are not answered', [map.evidence])
+      : draft(id, title, 'unknown', 'it imports parts that were not collected', [map.evidence])
+  const said = [zones.text, forward?.text ?? 'nothing is forwarded'].map((t) => t.replace(/ \{$/, ''))
+  return draft(id, title, 'ok', said.join('; '), [{ ...map.evidence, line: zones.line, text: zones.text }])
 }
 
 function nameStep(asked: Asked, answer: Answer): Draft {

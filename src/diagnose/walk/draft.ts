@@ -45,3 +45,20 @@ export function count(n: number, what: string): string {
 export function some(list: readonly string[], most = 3): string {
   return list.length > most ? `${list.slice(0, most).join(', ')} and ${list.length - most} more` : list.join(', ')
 }
+
+/** What a step says that lies behind the one the packet ended at; the number is put in when all steps have theirs. */
+export function notReached(id: WalkStepId): string {
+  return `not reached, see step {${id}}`
+}
+
+/** The steps with their numbers, and the numbers in the texts that refer to others. */
+export function numbered(steps: readonly Draft[]): WalkStep[] {
+  const numbers = new Map<string, number>(steps.map((s, i) => [s.id, i + 1]))
+  return steps.map((s, i) => ({
+    number: i + 1,
+    ...s,
+    ...(s.state === 'skipped'
+      ? { text: s.text.replace(/\{([a-z.-]+)\}/, (all, id: string) => String(numbers.get(id) ?? all)) }
+      : {}),
+  }))
+}

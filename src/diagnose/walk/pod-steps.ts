@@ -7,7 +7,7 @@ import type { Evidence } from '../../model/evidence.ts'
 import type { Network } from '../../model/network.ts'
 import type { WalkStepId } from '../../model/walk.ts'
 import type { Inquiry } from '../inquiry.ts'
-import { type Draft, draft, some } from './draft.ts'
+import { type Draft, draft, notReached, some } from './draft.ts'
 import { type Fate, said } from './fate.ts'
 import { STAGES, type Stage, type Staged } from './stage.ts'
 
@@ -40,7 +40,7 @@ export function podSteps(q: Inquiry, fates: readonly Fate[], late: string | null
     const sends = step.stage === 'send' && fates.length > 0
     const made = stopStep(q, fates, step, sends ? null : stopped)
     out.push(made)
-    if (stopped === null && !anybodyAfter(fates, step.stage)) stopped = made.title
+    if (stopped === null && !anybodyAfter(fates, step.stage)) stopped = notReached(made.id)
   }
   out.push(returnStep(q, fates, stopped))
   return out
@@ -55,7 +55,7 @@ function anybodyAfter(fates: readonly Fate[], stage: Stage): boolean {
 
 function stopStep(q: Inquiry, fates: readonly Fate[], step: (typeof STEPS)[number], stopped: string | null): Draft {
   const { stage, id, title } = step
-  if (stopped !== null) return draft(id, title, 'skipped', `not reached: ${stopped}`)
+  if (stopped !== null) return draft(id, title, 'skipped', stopped)
   const ending = fates.filter((f) => f.ending?.at === stage)
   const bad = ending.find((f) => f.ending?.state === 'failed')
   if (bad?.ending)
@@ -80,7 +80,7 @@ function stopStep(q: Inquiry, fates: readonly Fate[], step: (typeof STEPS)[numbe
       id,
       title,
       'ok',
-      `${textOf(stage, steps)}${extra}${others(through, shown, stage)}`,
+      `${restOf(fates, through)}${textOf(stage, steps)}${extra}${others(through, shown, stage)}`,
       proofOf(stage, steps),
     )
   }
@@ -164,7 +164,7 @@ function others(through: readonly Fate[], shown: Fate, stage: Stage): string {
 function returnStep(q: Inquiry, fates: readonly Fate[], stopped: string | null): Draft {
   const id = 'pod.return'
   const title = 'The answer comes back the same way'
-  if (stopped !== null) return draft(id, title, 'skipped', `not reached: ${stopped}`)
+  if (stopped !== null) return draft(id, title, 'skipped', stopped)
   const ending = fates.filter((f) => f.ending?.at === 'return')
   const bad = ending.find((f) => f.ending?.state === 'failed') ?? ending[0]
   if (bad?.ending) {

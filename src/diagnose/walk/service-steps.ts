@@ -6,7 +6,7 @@ import type { Answer } from '../../model/finding.ts'
 import type { Inquiry, Target } from '../inquiry.ts'
 import { podProof, serviceProof, sliceProof } from '../view/object-proof.ts'
 import { backendsOf, frontendOf, selectedPods, serviceName, slicesOf, usableBackends } from '../view/service-view.ts'
-import { count, type Draft, draft, failedBy, findingOf, some } from './draft.ts'
+import { count, type Draft, draft, failedBy, findingOf, notReached, some } from './draft.ts'
 import { type Fate, said } from './fate.ts'
 
 interface Asked {
@@ -220,11 +220,11 @@ function proxyStep(q: Inquiry, asked: Asked, port: ServicePort, fates: readonly 
   const endpoints = usableBackends(backendsOf(q.objects, asked.service, port))
   const stuck = fates.find((f) => !f.translated)
   if (turned.length === 0) {
-    if (endpoints.length === 0) return draft(id, title, 'skipped', 'not reached: there is no endpoint to send to')
+    if (endpoints.length === 0) return draft(id, title, 'skipped', notReached('service.endpoints'))
     const end = stuck?.ending
     if (end?.at === 'proxy')
       return draft(id, title, end.state === 'failed' ? 'failed' : 'unknown', end.text, end.evidence, end.finding?.code)
-    return draft(id, title, 'skipped', 'not reached')
+    return draft(id, title, 'skipped', notReached('pod.send'))
   }
   const chosen = new Map<string, number>()
   for (const f of turned) {

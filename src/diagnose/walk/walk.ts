@@ -1,41 +1,54 @@
 /** One question's answer as a numbered checklist: the parts that apply, in the order an expert asks them. */
-import type { Answer, Finding } from '../../model/finding.ts'
+import type { Answer, Finding, Question } from '../../model/finding.ts'
 import type { Walk, WalkStepId } from '../../model/walk.ts'
 import type { Inquiry } from '../inquiry.ts'
 import type { Asked } from '../question/asked.ts'
 import { addressStep } from './address-step.ts'
+import type { AskedWalk } from './ask-walk.ts'
 import { dnsSteps } from './dns-steps.ts'
-import type { Draft } from './draft.ts'
+import { type Draft, notReached, numbered } from './draft.ts'
 import { type Fate, fateOf } from './fate.ts'
 import { podSteps } from './pod-steps.ts'
 import { serviceAsked, serviceSteps } from './service-steps.ts'
 
-/** The checklist of an answered question. `before`: steps that come first, of an ingress. */
-export function walkOf(q: Inquiry, asked: Asked, answer: Answer, before: readonly Draft[] = []): Walk {
+/** The checklist of an answered question. `way`: what comes before the connection, of an Ingress. */
+export function walkOf(q: Inquiry, asked: Asked, answer: Answer, way: Pick<AskedWalk, 'before' | 'findings'>): Walk {
   const own = q.branches.filter((b) => b.stage !== 'dns').map((b) => fateOf(b, q))
   const lookups = q.branches.filter((b) => b.stage === 'dns').map((b) => fateOf(b, q))
-  const steps: Draft[] = [...before]
+  const steps: Draft[] = [...way.before]
   if (asked.nameservers.length > 0 || asked.unresolved !== undefined) steps.push(...dnsSteps(q, asked, lookups, answer))
   const target = asked.targets[0]
   const service = target ? serviceAsked(q, target) : null
   if (service) steps.push(...serviceSteps(q, service, own, answer))
   const onward = own.filter((f) => !f.hairpin)
   steps.push(addressStep(q, own, answer), ...podSteps(q, onward, lateReason(own, onward, steps)))
+  const broken = way.before.some((s) => s.state === 'failed')
   return {
     question: answer.question,
-    verdict: answer.verdict,
-    steps: placed(steps, answer, q).map((s, i) => ({ number: i + 1, ...s })),
-    findings: answer.findings,
+    verdict: broken ? 'unreachable' : answer.verdict,
+    steps: numbered(placed(steps, answer, q)),
+    findings: [...way.findings, ...answer.findings],
+  }
+}
+
+/** The checklist of what has nothing to send to. */
+export function brokenWalk(way: AskedWalk, question: Question): Walk {
+  const failed = way.before.some((s) => s.state === 'failed')
+  return {
+    question,
+    verdict: failed ? 'unreachable' : 'unknown',
+    steps: numbered(way.before),
+    findings: way.findings,
   }
 }
 
 /** Why no packet is on its way to a pod at all. */
 function lateReason(own: readonly Fate[], onward: readonly Fate[], steps: readonly Draft[]): string | null {
-  if (own.length === 0) return 'no address is known to send to'
-  if (onward.length === 0) return 'the client is its own backend, see hairpin above'
+  if (own.length === 0) return 'not reached: no address is known to send to'
+  if (onward.length === 0) return 'nothing to do: the client is its own backend, see step {service.hairpin}'
   const waiting = onward.every((f) => f.ending?.at === 'proxy')
   if (!waiting) return null
-  return steps.findLast((s) => s.state === 'failed' || s.state === 'unknown')?.title ?? 'it is not translated'
+  return notReached(steps.find((s) => s.state === 'failed')?.id ?? 'service.proxy')
 }
 
 /** The steps that findings without a dying packet belong to: what spoils a connection that every hop lets pass. */
