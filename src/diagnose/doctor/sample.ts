@@ -67,6 +67,17 @@ function toPod(traffic: Traffic, from: string, p: SamplePod): SampleQuestion {
     : { traffic, from, to: `${p.ref}:${port}`, protocol: 'tcp' }
 }
 
+/** To the pod's addresses, each family once: the first by its name, the other by itself. */
+function toBothFamilies(traffic: Traffic, from: SamplePod, p: SamplePod): SampleQuestion[] {
+  const first = toPod(traffic, from.ref, p)
+  const second = p.pod.podIPs.find((ip) => ip.includes(':') !== p.ip.includes(':'))
+  const sends = from.pod.podIPs.some((ip) => ip.includes(':') === second?.includes(':'))
+  if (second === undefined || !sends) return [first]
+  const port = /:(\d+)$/.exec(first.to)?.[1]
+  const address = port !== undefined && second.includes(':') ? `[${second}]` : second
+  return [first, { ...first, to: port === undefined ? address : `${address}:${port}` }]
+}
+
 /** The connections to try. Each kind is cut at a bound; senders rotate, so that every node sends. */
 export function sampleQuestions(state: ClusterState): SampleQuestion[] {
   const { network, objects } = state
@@ -89,13 +100,13 @@ export function sampleQuestions(state: ClusterState): SampleQuestion[] {
     for (const b of podNodes) {
       const from = byNode.get(a)?.[0]
       const to = byNode.get(b)?.find((p) => p !== from)
-      if (from && to) podPod.push(toPod('pod-pod', from.ref, to))
+      if (from && to) podPod.push(...toBothFamilies('pod-pod', from, to))
     }
   }
   pods.forEach((p, i) => {
     const others = podNodes.filter((n) => n !== p.node)
     const from = turn(byNode.get(turn(others, i) ?? '') ?? [], i)
-    if (from) podPod.push(toPod('pod-pod', from.ref, p))
+    if (from) podPod.push(...toBothFamilies('pod-pod', from, p))
   })
 
   const podService: SampleQuestion[] = []

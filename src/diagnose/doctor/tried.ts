@@ -1,8 +1,9 @@
 /** The sampled connections, tried on the model: what became of each, and the causes of those that fail. */
+import { formatIp } from '../../base/ip.ts'
 import type { Answer, Finding } from '../../model/finding.ts'
 import type { ClusterState } from '../cluster/check.ts'
 import { type Explained, explainAll, inquire, verified } from '../diagnose.ts'
-import type { Branch } from '../inquiry.ts'
+import type { Branch, Failure } from '../inquiry.ts'
 import { ask } from '../question/ask.ts'
 import type { Asked } from '../question/asked.ts'
 import { QuestionError } from '../question/resolve.ts'
@@ -45,6 +46,14 @@ function keyOf({ code, where, title }: Finding): string {
   return [code, where.node, where.netns, where.link, where.object, title].join('\0')
 }
 
+/** The load balancer sent a pod back to itself. */
+function toItself({ branch, step }: Failure): boolean {
+  const to = formatIp(step.packet.dst)
+  const from = formatIp(step.packet.src)
+  const own = branch.source.pod?.podIPs ?? []
+  return own.includes(to) && own.includes(from)
+}
+
 /** Tries every question; a question whose ends were not collected is left out. */
 export function tryAll(state: ClusterState, questions: readonly SampleQuestion[]): Trial {
   const { network, objects } = state
@@ -60,8 +69,8 @@ export function tryAll(state: ClusterState, questions: readonly SampleQuestion[]
     const one: Tried = { question, fate: fateOf(q.branches, certain), branches: q.branches }
     tried.push(one)
     for (const e of explained) {
-      // What else stops a pod's way to itself stops others too, or is a matter of how policies treat it.
-      if (question.traffic === 'hairpin' && e.diagnosis.finding.code !== 'hairpin-off') continue
+      // What else stops a pod's way to itself stops others too, or is a matter of how policy engines treat it.
+      if (toItself(e.failure) && e.diagnosis.finding.code !== 'hairpin-off') continue
       const key = keyOf(e.diagnosis.finding)
       const known = causes.get(key)
       if (known) known.victims.push(one)
