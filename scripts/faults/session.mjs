@@ -81,7 +81,10 @@ export function askBroken(o, c, fault) {
   inLab(o.reflab, dir, 'broken-lab', lines)
   const shows = (name) => {
     const at = file(`${name}.real`)
-    return check && existsSync(at) ? check.expect.test(readText(at)) : null
+    if (!check || !existsSync(at)) return null
+    // Where the catalogue says what the same command prints on the healthy lab, that decides: NOERROR contains ERR.
+    const { before } = fault
+    return before?.command === check.command ? !before.expect.test(readText(at)) : check.expect.test(readText(at))
   }
   return {
     answer: readJson(file('broken.json')),

@@ -16,7 +16,7 @@ export function failuresOf(network: Network, branches: readonly Branch[]): Failu
   for (const branch of branches) {
     const { forward, reply, disposition, probability } = branch.trace
     if (disposition === 'delivered' && !misdelivered(branch)) continue
-    const direction = forward.disposition === 'delivered' && reply ? 'reply' : 'forward'
+    const direction = disposition !== 'delivered' && forward.disposition === 'delivered' && reply ? 'reply' : 'forward'
     const trace = direction === 'reply' && reply ? reply : forward
     const end = ending(trace)
     if (!end) continue

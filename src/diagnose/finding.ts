@@ -9,6 +9,9 @@ import { placed } from './remedy/place.ts'
 /** Evidence is a proof, not an archive: more lines than this say no more. */
 const MOST_EVIDENCE = 12
 
+/** Steps whose evidence only tells where a packet went last. */
+const AT_THE_END: ReadonlySet<Step['kind']> = new Set(['wire', 'neighbour', 'send'])
+
 export interface Words {
   readonly severity?: Severity
   readonly title: string
@@ -27,7 +30,9 @@ export function localName(netnsId: string, node: string): string {
 /** A diagnosis of `failure`, placed where the packet died unless `words.where` says otherwise. */
 export function diagnosis(failure: Failure, code: Code, words: Words): Diagnosis {
   const { hop, step } = failure
-  const evidence = dedupe([...decisive(step), ...(words.evidence ?? []).filter((e) => e !== undefined)])
+  const own = (words.evidence ?? []).filter((e) => e !== undefined)
+  // A neighbour that answers or not is where it ended; what the check found is why.
+  const evidence = dedupe(AT_THE_END.has(step.kind) ? [...own, ...decisive(step)] : [...decisive(step), ...own])
   const finding = placed({
     code,
     severity: words.severity ?? 'error',

@@ -44,6 +44,8 @@ const FIELDS = new Set([
 
 /** One line for `text`: JSON is reduced to `field value` pairs; anything else is left as it is. It may be cut short. */
 export function briefEvidence(text: string): string {
+  const named = /^(\S+) (\{".*)$/s.exec(text)
+  if (named) return `${named[1]} ${briefEvidence(named[2]!)}`
   if (!text.startsWith('{')) return text
   const pairs: string[] = []
   for (const m of text.matchAll(

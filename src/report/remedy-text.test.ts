@@ -18,7 +18,7 @@ describe('commandLines', () => {
   it('keeps to the width unless a quoted word is longer', () => {
     const lines = commandLines('iptables -t filter -D FORWARD -s 10.244.0.0/16 -d 10.244.2.0/24 -p tcp -j DROP', 40)
     expect(lines.every((l) => l.length <= 40)).toBe(true)
-    expect(commandLines(`kubectl patch -p '${'x'.repeat(60)}'`, 40).at(-1)).toBe(`  '${'x'.repeat(60)}'`)
+    expect(commandLines(`kubectl patch -p '${'x'.repeat(60)}'`, 40).at(-1)).toBe(`  -p '${'x'.repeat(60)}'`)
   })
 })
 

@@ -24,6 +24,19 @@ function spacesWithin(words: readonly string[]): number {
   return words.join('').length - words.join('').replace(/\s/g, '').length
 }
 
+/** An option stays with its value: lines are broken before a word that begins with `-` or `!`, while that leaves lines short enough. */
+function shellPhrases(line: string): string[] {
+  const out: string[] = []
+  let open = false
+  for (const word of shellWords(line)) {
+    const option = /^(-|!$)/.test(word)
+    if (open && !option) out.push(`${out.pop() ?? ''} ${word}`)
+    else out.push(out.at(-1) === '!' ? `${out.pop()} ${word}` : word)
+    open = option && word !== '!'
+  }
+  return out
+}
+
 /**
  * The command in lines of at most `width` columns where that is possible, joined by backslashes so that the shell still
  * reads one line. Quoted text is never cut.
@@ -32,7 +45,7 @@ export function commandLines(command: string, width: number): string[] {
   if (stringWidth(command) <= width) return [command]
   const lines: string[] = []
   let line = ''
-  for (const word of shellWords(command)) {
+  for (const word of shellPhrases(command)) {
     const longer = line === '' ? word : `${line} ${word}`
     // Two columns for ` \`.
     if (line.trim() !== '' && stringWidth(longer) + 2 > width) {

@@ -32,7 +32,7 @@ export const apiServerHostFirewall: Check = {
       title: `the firewall of ${f.hop.node} keeps ${formatIp(packet.src)} from the API server`,
       text: `${packetWords(packet)} arrives at the API server's machine untouched; there ${f.cause === 'chain-policy-drop' ? 'the chain policy of INPUT' : ruleText(f)} kills it. Pods on this node are not masqueraded on the way to the API server, so the firewall sees their own addresses.`,
       remedy: {
-        text: `Allow ${podRangeWords(q, packet.src.family)} to port ${packet.dport}/tcp in the firewall of ${f.hop.node}.`,
+        text: `Remove the rule, or let it pass ${podRangeWords(q, packet.src.family)} to port ${packet.dport}/tcp; and correct what installs it.`,
         commands: deleteCommand(f),
       },
       ...(edit ? { edit } : {}),

@@ -19,7 +19,7 @@ export const tunnelBlocked: Check = {
       title: `${f.hop.node} drops the tunnel packet (${outer.kind}, ${what})`,
       text: `Packets between nodes travel inside ${outer.kind} (${formatIp(p.src)} → ${formatIp(p.dst)}, ${what}). ${f.cause === 'chain-policy-drop' ? 'The chain policy' : `The rule ${ruleText(f)}`} on ${f.hop.node} kills that outer packet, so nothing between pods of different nodes gets through.`,
       remedy: {
-        text: `Allow ${what} between the nodes in the firewall of ${f.hop.node}.`,
+        text: `Remove the rule, or allow ${what} between the nodes in the firewall of ${f.hop.node}; and correct what installs it.`,
         ...(commands.length > 0 ? { commands } : {}),
       },
       ...(edit ? { edit } : {}),

@@ -29,7 +29,7 @@ export const nodeAddressWrong: Check = {
       .flatMap((l) => l.addresses.filter((a) => a.scope === 'global' && !ipEquals(a.ip, ip)).map((a) => formatIp(a.ip)))
     return diagnosis(f, 'node-address-wrong', {
       title: `Node ${node.meta.name} is registered with ${formatIp(ip)}, which is an address of ${f.hop.node}`,
-      text: `${same.length > 1 ? `${same.map((n) => n.meta.name).join(' and ')} all have the InternalIP ${formatIp(ip)}` : `Node ${node.meta.name} has the InternalIP ${formatIp(ip)}`}. ${f.hop.node} has that address itself${here ? ` (${here.name})` : ''}, so whoever asks for ${node.meta.name} there talks to ${f.hop.node}. kubelet chose the wrong interface (a NAT NIC).`,
+      text: `${same.length > 1 ? `${same.map((n) => n.meta.name).join(' and ')} ${same.length === 2 ? 'both' : 'all'} have the InternalIP ${formatIp(ip)}` : `Node ${node.meta.name} has the InternalIP ${formatIp(ip)}`}. ${f.hop.node} has that address itself${here ? ` (${here.name})` : ''}, so whoever asks for ${node.meta.name} there talks to ${f.hop.node}. kubelet chose the wrong interface (a NAT NIC).`,
       evidence: [nodeProof(node), ...same.map((n) => nodeProof(n)), here?.evidence],
       where: { object: `Node ${node.meta.name}` },
       remedy: {

@@ -4,6 +4,7 @@ import type { Link, Netns } from '../../../model/network.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Failure, Inquiry } from '../../inquiry.ts'
 import { withLink, withLinkUp } from '../../remedy/edit.ts'
+import { podProof } from '../../view/object-proof.ts'
 import { ownerOf } from '../../view/owner.ts'
 import { packetWords, placeOf } from '../../view/words.ts'
 
@@ -133,10 +134,11 @@ const hairpinOff: Check = {
     const port = f.netns?.links.find((l) => l.name === f.step.link)
     const target = f.branch.trace.forward.hops[0]
     const name = port?.name ?? f.step.link ?? ''
+    const owner = q.objects.pods.find((p) => p.podIPs.includes(formatIp(f.step.packet.dst)))
     return diagnosis(f, 'hairpin-off', {
       title: `hairpin mode is off on ${name}: a pod cannot reach itself through its Service`,
       text: `The Service sent ${target ? target.netns.slice(target.node.length + 1).replace('pod/', 'pod ') : 'the pod'} back to itself. The frame must leave the bridge by the port it came in by, and ${name} has hairpin mode off, so the bridge drops it. Every other client is served; with N endpoints 1/N of the pod's own calls hang.`,
-      evidence: [port?.evidence, q.objects.pods.find((p) => p.podIPs.includes(formatIp(f.step.packet.dst)))?.evidence],
+      evidence: [port?.evidence, owner ? podProof(owner) : undefined],
       where: { link: name },
       remedy: {
         text: 'Set hairpinMode: true in the CNI configuration (bridge plugin, flannel delegate); for pods that run, set it on the port.',

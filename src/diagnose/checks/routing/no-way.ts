@@ -2,14 +2,14 @@
  * A node has no right way to an address of the cluster: it has no route, or the packet leaves by the default route, or a
  * wrong route wins. What is wrong with the routes decides the code.
  */
-import { formatIp, formatPrefix, ipEquals, parsePrefix, prefixContains } from '../../../base/ip.ts'
+import { formatIp, formatPrefix, type Ip, ipEquals, parsePrefix, prefixContains } from '../../../base/ip.ts'
 import type { Evidence } from '../../../model/evidence.ts'
 import type { Link, Netns, Network, Route, RoutingRule } from '../../../model/network.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
 import { withFdb, withLinkUp, withNeighbour, withoutRoute, withoutRoutingRule, withRoute } from '../../remedy/edit.ts'
 import { nodeProof } from '../../view/object-proof.ts'
-import { hostNetns, ownerOf, ownerText } from '../../view/owner.ts'
+import { hostNetns, ownerOf, ownerText, podRanges } from '../../view/owner.ts'
 import { isDefault, linkOf, MAIN_TABLE, routesTo } from '../../view/route-view.ts'
 import { directionWord, packetWords } from '../../view/words.ts'
 import { absence, nodeAddress, type Plight, plight, rangeText, TUNNELS, wantedRoute } from './plight.ts'
@@ -41,9 +41,9 @@ const bgpNotEstablished: Check = {
         title: `Calico on ${node} announces ${said.text} instead of ${formatIp(real)}, so no BGP session and no routes`,
         text: `Node ${node} carries ${said.key}=${said.text}${held ? `, the address of ${held.name}` : ''}; its InternalIP is ${formatIp(real)}. Peers try the wrong address, BGP is not established, and ${p.netns.node} has no route to ${rangeText(p)}.`,
         evidence: [said.evidence, held?.evidence, absence(p, `no route to ${rangeText(p)} but the default route`)],
-        where: { object: `Node ${node}` },
+        where: { node, netns: 'host', object: `Node ${node}` },
         remedy: {
-          text: 'Let Calico find the right address, then restart calico-node.',
+          text: 'Let Calico find the right address; calico-node restarts by itself and its sessions bring the routes. What BGP then learns cannot be tried on the model.',
           commands: [
             'kubectl -n kube-system set env daemonset/calico-node IP_AUTODETECTION_METHOD=kubernetes-internal-ip',
           ],
@@ -60,7 +60,7 @@ function tunnelOf(netns: Netns): Link | undefined {
 
 /** A VXLAN link set up again, with what the kernel took away when it went down, for one peer; null when that cannot be told. */
 function raiseTunnel(
-  p: Plight,
+  p: Pick<Plight, 'netns' | 'range'>,
   mine: Link,
   theirs: Link | undefined,
 ): { readonly commands: string[]; readonly edit: (n: Network) => Network } | null {
@@ -105,17 +105,35 @@ function raiseTunnel(
   }
 }
 
+/** The same towards the node whose pod range holds `ip`. */
+function raiseTowards(q: Inquiry, netns: Netns, mine: Link, ip: Ip) {
+  const peer = podRanges(q.objects).find((r) => prefixContains(r.range, ip))
+  const theirs = peer ? hostNetns(q.network, peer.node.meta.name) : undefined
+  const raised = peer && theirs ? raiseTunnel({ netns, range: peer.range }, mine, tunnelOf(theirs)) : null
+  return raised && peer ? { ...raised, peer: peer.node.meta.name } : null
+}
+
 /** `tunnel-down`, `tunnel-missing`: the route went with its link. */
 const tunnelDown: Check = {
   name: 'tunnel-down',
   explain(f, q) {
     if (f.cause === 'tunnel-down') {
-      const link = f.netns?.links.find((l) => l.name === f.step.link)
+      const link = f.netns?.links.find((l) =>
+        f.step.link === undefined ? TUNNELS.has(l.kind) : l.name === f.step.link,
+      )
+      const arrived = f.trace.hops.some((h) => h.steps.some((s) => s.kind === 'encap') && h.netns !== f.hop.netns)
+      const raised =
+        f.netns && link ? raiseTowards(q, f.netns, link, arrived ? f.step.packet.src : f.step.packet.dst) : null
       return diagnosis(f, 'tunnel-down', {
-        title: `the tunnel link ${f.step.link ?? ''} on ${f.hop.node} is down`,
-        text: `${packetWords(f.step.packet)} should enter the tunnel, whose link is not UP.`,
+        title: `the tunnel link ${link?.name ?? ''} on ${f.hop.node} is down`.replace('  ', ' '),
+        text: `${packetWords(f.step.packet)} ${arrived ? `arrives wrapped at ${f.hop.node}, where nobody unwraps it` : 'should enter the tunnel'}: ${link?.name ?? 'the link'} is not UP. The kernel removed its routes and neighbours when it went down.`,
         evidence: [link?.evidence],
-        remedy: { text: 'Restart the CNI agent on this node: it makes the link, its routes and its FDB anew.' },
+        where: link ? { link: link.name } : {},
+        remedy: {
+          text: `Restart the CNI agent on ${f.hop.node}: it makes the link, its routes and its FDB anew; and keep NetworkManager off the link.${raised ? ` Until then, by hand, for ${raised.peer} alone:` : ''}`,
+          ...(raised ? { commands: raised.commands } : {}),
+        },
+        ...(raised ? { edit: raised.edit } : {}),
       })
     }
     const p = plight(f, q)
@@ -177,7 +195,7 @@ const routingRuleWrong: Check = {
     if (used && p.best && linkOf(used) === linkOf(p.best)) return null
     return diagnosis(f, 'routing-rule-wrong', {
       title: `an ip rule on ${p.netns.node} (priority ${rule.priority}) steers pod traffic past the right route`,
-      text: `The main table of ${p.netns.node} has the right route to ${rangeText(p)}, but the routing rule ${rule.evidence.text} is asked first and sends the ${directionWord(f)} ${packetWords(packet)} to ${table === undefined ? 'nowhere' : `table ${table}`}${used ? `, which only knows ${linkOf(used) ?? 'another way'}` : ''}. (nm-cloud-setup and multi-NIC scripts make such rules.)`,
+      text: `The main table of ${p.netns.node} has the right route to ${rangeText(p)}, but the routing rule "${ruleWords(rule)}" is asked first and sends the ${directionWord(f)} ${packetWords(packet)} to ${table === undefined ? 'nowhere' : `table ${table}`}${used ? `, which only knows ${linkOf(used) ?? 'another way'}` : ''}. (nm-cloud-setup and multi-NIC scripts make such rules.)`,
       evidence: [rule.evidence, used?.evidence, p.best.evidence],
       remedy: {
         text: 'Remove the rule and disable what makes it (nm-cloud-setup.service and its timer, or the script).',
@@ -239,7 +257,7 @@ const routeWrongNextHop: Check = {
     return diagnosis(f, 'route-wrong-next-hop', {
       title: `${p.netns.node} sends ${formatPrefix(best.dst)} to ${formatIp(gateway)}, which is not ${p.node}`,
       text: `The pods of ${rangeText(p)} are on ${p.node} (${internal ? formatIp(internal) : 'address unknown'}); the route on ${p.netns.node} leads to ${formatIp(gateway)}, ${now.kind === 'node' && now.node !== p.node ? `which is ${now.node}` : 'which no Node has (a node that was replaced or got another address)'}.`,
-      evidence: [best.evidence, q.objects.nodes.find((n) => n.meta.name === p.node)?.evidence],
+      evidence: [best.evidence, proofOf(q, p.node)],
       remedy: {
         text: `Restart the routing agent of the CNI on ${p.netns.node}, and delete the Node object of the former machine if it still exists.`,
         ...(wanted ? { commands: [wanted.command] } : {}),
@@ -299,3 +317,21 @@ export const noWay: readonly Check[] = [
   routeWrongNextHop,
   routeMissing,
 ]
+
+function proofOf(q: Inquiry, node: string): Evidence | undefined {
+  const object = q.objects.nodes.find((n) => n.meta.name === node)
+  return object ? nodeProof(object) : undefined
+}
+
+/** As `ip rule` prints it: `from 10.244.2.0/24 lookup 30400`. */
+function ruleWords(r: RoutingRule): string {
+  const to = r.action.kind === 'table' ? `lookup ${r.action.table}` : r.action.kind
+  return [
+    r.negate ? 'not' : '',
+    `from ${r.src ? formatPrefix(r.src) : 'all'}`,
+    r.dst ? `to ${formatPrefix(r.dst)}` : '',
+    to,
+  ]
+    .filter((w) => w !== '')
+    .join(' ')
+}
