@@ -2,6 +2,7 @@
 import { formatEndpoint } from '../../../base/ip.ts'
 import { protocolName } from '../../../base/protocol.ts'
 import type { ServiceEndpoint } from '../../../intent/service/index.ts'
+import type { KubeObjects } from '../../../kubeobj/objects.ts'
 import type { Evidence } from '../../../model/evidence.ts'
 import type { Remedy } from '../../../model/finding.ts'
 import type { Netns } from '../../../model/network.ts'
@@ -9,6 +10,7 @@ import type { ClusterFinding, ClusterState, Concern } from '../../cluster/check.
 import { clusterFinding } from '../../cluster/finding.ts'
 import type { Code } from '../../codes.ts'
 import type { Difference } from '../../intent/compare.ts'
+import { withExpectedRules } from '../../intent/expected-rules.ts'
 import type { Target } from '../../intent/lead.ts'
 import type { Leftover } from '../../intent/leftovers.ts'
 import { hasTraces, isProxyPod, type ProxyState } from '../../intent/proxy.ts'
@@ -60,8 +62,8 @@ function listed(names: readonly string[]): string {
 
 const targets = (list: readonly (ServiceEndpoint | Target)[]) => listed(list.map((e) => e.text))
 
-/** The code and words of the cause: rules are out of date because kube-proxy is not there, or although it is. */
-function cause(
+/** The code and words of the cause, after a sentence on what the rules lack: they are out of date because kube-proxy is not there, or although it is. */
+export function proxyCause(
   proxy: ProxyState,
   node: string,
   code: Code,
@@ -81,10 +83,11 @@ function cause(
   }
 }
 
-function restart({ state, host }: Place): Omit<Remedy, 'verified'> {
-  const pod = state.objects.pods.find((p) => isProxyPod(p) && p.nodeName === host.node)
+/** Restarting kube-proxy on a node: by its pod where it has one. */
+export function restartProxy(objects: KubeObjects, node: string): Omit<Remedy, 'verified'> {
+  const pod = objects.pods.find((p) => isProxyPod(p) && p.nodeName === node)
   return {
-    text: `Look at kube-proxy on ${host.node}: does it run, does it reach the API server, what does its log say of iptables-restore, nft or ipset? Then restart it; it writes all rules anew.`,
+    text: `Look at kube-proxy on ${node}: does it run, does it reach the API server, what does its log say of iptables-restore, nft or ipset? Then restart it; it writes all rules anew.`,
     ...(pod
       ? { commands: [`kubectl -n ${shellWord(pod.meta.namespace)} delete pod ${shellWord(pod.meta.name)}`] }
       : {}),
@@ -96,7 +99,7 @@ export function nothingThere(place: Place, list: readonly Difference[], family: 
   const { state, host, proxy } = place
   const { node } = host
   const traces = hasTraces(host)
-  const told = cause(proxy, node, traces ? 'kube-proxy-rules-missing' : 'kube-proxy-not-running')
+  const told = proxyCause(proxy, node, traces ? 'kube-proxy-rules-missing' : 'kube-proxy-not-running')
   const others = place.nodesThatAnswer
   const first = list[0]
   const rules = family === null ? 'rules' : `IPv${family} rules`
@@ -121,7 +124,8 @@ export function nothingThere(place: Place, list: readonly Difference[], family: 
       },
       ...(first ? objectProofs(state, first) : []),
     ],
-    remedy: restart(place),
+    remedy: restartProxy(state.objects, node),
+    edit: (n) => withExpectedRules(n, state.objects, node),
   })
 }
 
@@ -129,7 +133,7 @@ export function nothingThere(place: Place, list: readonly Difference[], family: 
 export function lacking(place: Place, list: readonly Difference[]): ClusterFinding {
   const { state, host, proxy } = place
   const { node } = host
-  const told = cause(proxy, node, 'kube-proxy-rules-missing')
+  const told = proxyCause(proxy, node, 'kube-proxy-rules-missing')
   const one = list.length === 1 ? list[0] : undefined
   const none = (d: Difference) => d.lead.targets.length === 0
   const words = (d: Difference) =>
@@ -156,7 +160,8 @@ export function lacking(place: Place, list: readonly Difference[]): ClusterFindi
           ...objectProofs(state, d).slice(0, 1),
         ]),
     ],
-    remedy: restart(place),
+    remedy: restartProxy(state.objects, node),
+    edit: (n) => withExpectedRules(n, state.objects, node),
   })
 }
 
@@ -175,7 +180,7 @@ function absence(host: Netns, d: Difference): Evidence {
 export function stale(place: Place, list: readonly Stale[]): ClusterFinding {
   const { state, host, proxy } = place
   const { node } = host
-  const told = cause(proxy, node, 'kube-proxy-rules-stale')
+  const told = proxyCause(proxy, node, 'kube-proxy-rules-stale')
   const one = list.length === 1 ? list[0] : undefined
   const isGone = (t: Target) => ownerOf(state.network, state.objects, t.ip).kind !== 'pod'
   const share = (d: Stale) => d.gone.reduce((sum, t) => sum + t.share, 0)
@@ -196,7 +201,8 @@ export function stale(place: Place, list: readonly Stale[]): ClusterFinding {
         .slice(0, 4)
         .flatMap((d) => [...d.gone.slice(0, 2).map((t) => t.proof), ...objectProofs(state, d).slice(0, 1)]),
     ],
-    remedy: restart(place),
+    remedy: restartProxy(state.objects, node),
+    edit: (n) => withExpectedRules(n, state.objects, node),
   })
 }
 
@@ -234,7 +240,7 @@ export function leftover({ host }: Place, list: readonly Leftover[]): ClusterFin
 export function noServerFor(place: Place, list: readonly Difference[]): ClusterFinding {
   const { state, host, proxy } = place
   const { node } = host
-  const told = cause(proxy, node, 'ipvs-virtual-server-missing')
+  const told = proxyCause(proxy, node, 'ipvs-virtual-server-missing')
   const one = list.length === 1 ? list[0] : undefined
   const words = (d: Difference) =>
     d.lead.unbound
@@ -260,7 +266,8 @@ export function noServerFor(place: Place, list: readonly Difference[]): ClusterF
         ...objectProofs(state, d).slice(0, 1),
       ]),
     ],
-    remedy: restart(place),
+    remedy: restartProxy(state.objects, node),
+    edit: (n) => withExpectedRules(n, state.objects, node),
   })
 }
 

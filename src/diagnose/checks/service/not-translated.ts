@@ -6,11 +6,14 @@ import type { Netns } from '../../../model/network.ts'
 import type { Step } from '../../../model/trace.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Failure } from '../../inquiry.ts'
+import { withExpectedRules } from '../../intent/expected-rules.ts'
+import { hasTraces, proxyOn } from '../../intent/proxy.ts'
 import { withoutRule } from '../../remedy/edit.ts'
 import { serviceProof } from '../../view/object-proof.ts'
 import { ownerOf, serviceOfAddress } from '../../view/owner.ts'
 import { frontendOf, serviceName } from '../../view/service-view.ts'
 import { byNetfilter, matchesInvalid, ruleText } from '../netfilter/rule-facts.ts'
+import { proxyCause, restartProxy } from './kube-proxy-words.ts'
 
 interface Notrack {
   readonly netns: Netns
@@ -118,7 +121,7 @@ function cameToTheRules(f: Failure, kindOf: (netns: string) => Netns['kind'] | u
   )
 }
 
-/** `service-port-missing`, `kube-proxy-rules-missing`, `kube-proxy-not-running`: the Service exists, the rule does not. */
+/** `service-port-missing`, `kube-proxy-rules-missing`, `kube-proxy-not-running`, `ipvs-virtual-server-missing`: the Service exists, the rule does not. */
 export const notTranslated: Check = {
   name: 'service-not-translated',
   explain(f, q) {
@@ -156,18 +159,29 @@ export const notTranslated: Check = {
       })
     }
     const host = [...q.network.netns.values()].find((n) => n.kind === 'host' && n.node === f.hop.node)
-    const chains = host?.rulesets.flatMap((r) => r.tables.flatMap((t) => [...t.chains.keys(), t.name])) ?? []
-    const any = chains.some((c) => /^KUBE-(SERVICES|SVC-)|^kube-proxy$/.test(c)) || (host?.ipvs.length ?? 0) > 0
-    return diagnosis(f, any ? 'kube-proxy-rules-missing' : 'kube-proxy-not-running', {
-      title: any
-        ? `kube-proxy on ${f.hop.node} has no rule for Service ${name} port ${front.port.port}`
-        : `there is no trace of kube-proxy on ${f.hop.node}`,
-      text: `Service ${name} has endpoints, but on ${f.hop.node} nothing translates ${formatIp(packet.dst)}:${packet.dport} to them.`,
-      evidence: [proxyEvidence(host), serviceProof(service)],
+    const node = f.hop.node
+    const ipvs = (host?.ipvs.length ?? 0) > 0
+    const any = host !== undefined && (ipvs || hasTraces(host))
+    const told = proxyCause(
+      proxyOn(q.network, q.objects, node),
+      node,
+      ipvs ? 'ipvs-virtual-server-missing' : any ? 'kube-proxy-rules-missing' : 'kube-proxy-not-running',
+    )
+    const lacks = `Service ${name} port ${front.port.port}`
+    return diagnosis(f, told.code, {
+      title:
+        told.code === 'kube-proxy-not-running'
+          ? any
+            ? `kube-proxy does not run on ${node}, and there is no rule for ${lacks}`
+            : `there is no trace of kube-proxy on ${node}`
+          : ipvs
+            ? `IPVS on ${node} does not serve ${lacks}`
+            : `kube-proxy on ${node} has no rule for ${lacks}`,
+      text: `Service ${name} has endpoints, but on ${node} nothing translates ${formatIp(packet.dst)}:${packet.dport} to them.${told.because}`,
+      evidence: [...told.evidence, proxyEvidence(host), serviceProof(service)],
       where,
-      remedy: {
-        text: `Look at kube-proxy on ${f.hop.node} (running? errors from iptables-restore or nft in its log?) and restart it.`,
-      },
+      remedy: restartProxy(q.objects, node),
+      edit: (n) => withExpectedRules(n, q.objects, node),
     })
   },
 }

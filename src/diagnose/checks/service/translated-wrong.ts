@@ -3,11 +3,15 @@ import { formatEndpoint, formatIp, ipEquals } from '../../../base/ip.ts'
 import type { ConntrackEntry } from '../../../model/conntrack.ts'
 import type { Step } from '../../../model/trace.ts'
 import { decisive, diagnosis } from '../../finding.ts'
-import type { Check, Failure, Inquiry } from '../../inquiry.ts'
+import type { Check, Diagnosis, Failure, Inquiry } from '../../inquiry.ts'
+import { withExpectedRules } from '../../intent/expected-rules.ts'
+import { proxyOn } from '../../intent/proxy.ts'
 import { withNetns, withoutRule } from '../../remedy/edit.ts'
 import { serviceProof } from '../../view/object-proof.ts'
 import { ownerOf } from '../../view/owner.ts'
+import { ruleOwner } from '../../view/rule-owner.ts'
 import { backendsOf, type Frontend, frontendAsked, serviceName, usableBackends } from '../../view/service-view.ts'
+import { proxyCause, restartProxy } from './kube-proxy-words.ts'
 
 interface Detour {
   readonly front: Frontend
@@ -123,6 +127,25 @@ const conntrackStale: Check = {
   },
 }
 
+/** A rule that is not kube-proxy's and takes the packets of a Service: restarting kube-proxy would not remove it. */
+function anothersRule(f: Failure, d: Detour, rule: Parameters<typeof withoutRule>[2]): Diagnosis {
+  const to = formatEndpoint(d.step.packet.dst, d.step.packet.dport)
+  const name = serviceName(d.front.service)
+  const text = (d.step.rule ?? '').replace(/^\[\d+:\d+\]\s*/, '')
+  const tool = `${d.step.packet.src.family === 6 ? 'ip6tables' : 'iptables'}${rule.artefact?.includes('legacy') ? '-legacy' : ''}`
+  return diagnosis(f, 'kube-proxy-rules-stale', {
+    title: `a rule on ${d.node} sends Service ${name} to ${to}, which is no endpoint`,
+    text: `The EndpointSlices of ${name} do not list ${to}. The rule stands in chain ${rule.chain}, which is none of kube-proxy's: somebody else wrote it, and it is reached before kube-proxy's rules.`,
+    evidence: [...decisive(d.step), serviceProof(d.front.service)],
+    where: { node: d.node, netns: 'host', object: `Service ${name}` },
+    remedy: {
+      text: 'Remove the rule, or correct it where it comes from.',
+      ...(text.startsWith('-A ') ? { commands: [`${tool} -t ${rule.table} -D ${text.slice(3)}`] } : {}),
+    },
+    edit: (n) => withoutRule(n, d.netns, rule),
+  })
+}
+
 /** `kube-proxy-rules-stale`: kube-proxy's own rules point at an address the EndpointSlices no longer hold. */
 const rulesStale: Check = {
   name: 'kube-proxy-rules-stale',
@@ -131,12 +154,23 @@ const rulesStale: Check = {
     if (!d) return null
     const to = d.step.packet
     if (ownerOf(q.network, q.objects, to.dst).kind === 'node') return null
-    return diagnosis(f, 'kube-proxy-rules-stale', {
+    const { table, chain } = d.step
+    const proof = decisive(d.step)[0]
+    if (
+      proof?.line !== undefined &&
+      table !== undefined &&
+      chain !== undefined &&
+      ruleOwner(table, chain) !== 'kube-proxy'
+    )
+      return anothersRule(f, d, { artefact: proof.artefact, table, chain, line: proof.line })
+    const told = proxyCause(proxyOn(q.network, q.objects, d.node), d.node, 'kube-proxy-rules-stale')
+    return diagnosis(f, told.code, {
       title: `the rules on ${d.node} send Service ${serviceName(d.front.service)} to ${formatEndpoint(to.dst, to.dport)}, which is no endpoint`,
-      text: `The EndpointSlices of ${serviceName(d.front.service)} do not list ${formatEndpoint(to.dst, to.dport)}: the rules on ${d.node} are older than the objects.`,
-      evidence: [...decisive(d.step), serviceProof(d.front.service)],
-      where: { node: d.node, netns: 'host' },
-      remedy: { text: `Look at kube-proxy on ${d.node}: it does not follow the EndpointSlices. Restart it.` },
+      text: `The EndpointSlices of ${serviceName(d.front.service)} do not list ${formatEndpoint(to.dst, to.dport)}: the rules on ${d.node} are older than the objects.${told.because}`,
+      evidence: [...decisive(d.step), ...told.evidence, serviceProof(d.front.service)],
+      where: { node: d.node, netns: 'host', object: `Service ${serviceName(d.front.service)}` },
+      remedy: restartProxy(q.objects, d.node),
+      edit: (n) => withExpectedRules(n, q.objects, d.node),
     })
   },
 }
