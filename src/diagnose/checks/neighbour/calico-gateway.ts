@@ -57,7 +57,7 @@ export const calicoGateway: Check = {
       ],
       where,
       remedy: {
-        text: `Give ${host.node} a default route (or a route to ${formatIp(GATEWAY)}), also after a reboot.${model ? ` ${model.node} has this one:` : ''} What the pod then does cannot be tried on the model: its own network was not collected.`,
+        text: `Give ${host.node} a default route (or a route to ${formatIp(GATEWAY)}), also after a reboot. What the pod then does cannot be tried on the model: its own network was not collected.${model ? ` ${model.node} has this route:` : ''}`,
         ...(model ? { commands: [model.command] } : {}),
       },
     })

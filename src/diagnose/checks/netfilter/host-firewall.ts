@@ -10,6 +10,7 @@ import { apiServerEndpoints } from '../service/api-server.ts'
 import {
   byNetfilter,
   deleteCommand,
+  MOST_RANGES,
   onOuterPacket,
   ownerOfRule,
   podRangeWords,
@@ -124,15 +125,15 @@ export const chainPolicyDrop: Check = {
       table !== undefined && chain !== undefined && !native
         ? { ...(artefact === undefined ? {} : { artefact }), table, chain }
         : null
+    const own = podRanges(q.objects)
+      .map((r) => r.range)
+      .filter((r) => r.ip.family === packet.src.family)
     const accepts =
-      place && hook === 'forward' && place.chain === 'FORWARD'
-        ? podRanges(q.objects)
-            .map((r) => r.range)
-            .filter((r) => r.ip.family === packet.src.family)
-            .flatMap((range) => [
-              { range, side: 'src' as const, flag: '-s' },
-              { range, side: 'dst' as const, flag: '-d' },
-            ])
+      place && hook === 'forward' && place.chain === 'FORWARD' && own.length <= MOST_RANGES
+        ? own.flatMap((range) => [
+            { range, side: 'src' as const, flag: '-s' },
+            { range, side: 'dst' as const, flag: '-d' },
+          ])
         : []
     const commands =
       accepts.length > 0

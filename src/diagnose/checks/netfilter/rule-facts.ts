@@ -50,8 +50,13 @@ export function removeRule(f: Failure): ((network: Network) => Network) | undefi
   return (network) => withoutRule(network, f.hop.netns, { artefact, table, chain, line })
 }
 
+/** Pod ranges named in a sentence, and rules proposed one by one. */
+export const MOST_RANGES = 4
+
 /** The pod ranges of the family in question, for remedies: `10.244.0.0/24, …`. */
 export function podRangeWords(q: Inquiry, family: 4 | 6): string {
   const ranges = podRanges(q.objects).filter((r) => r.range.ip.family === family)
-  return ranges.length > 0 ? ranges.map((r) => formatPrefix(r.range)).join(', ') : 'the pod CIDR'
+  const words = ranges.slice(0, MOST_RANGES).map((r) => formatPrefix(r.range))
+  const more = ranges.length - words.length
+  return words.length > 0 ? `${words.join(', ')}${more > 0 ? ` and ${more} more` : ''}` : 'the pod CIDR'
 }
