@@ -19,6 +19,11 @@ export function parseCniConfig(text: string, origin: Origin): Parsed<CniConfig |
     found.add(undefined, 'CNI configuration without a plugin type')
     return { value: null, issues: found.issues }
   }
+  const misnamed = formTrouble(json, origin.artefact)
+  if (misnamed !== null) {
+    found.add(undefined, misnamed)
+    return { value: null, issues: found.issues }
+  }
   return {
     value: {
       name: textOf(json.name) ?? '',
@@ -27,6 +32,17 @@ export function parseCniConfig(text: string, origin: Origin): Parsed<CniConfig |
     },
     issues: found.issues,
   }
+}
+
+/** The runtime reads by the file's name: a list from `.conflist`, one plugin from `.conf` and `.json` (libcni conf.go, go-cni opts.go). */
+function formTrouble(json: Row, artefact: string): string | null {
+  if (artefact.endsWith('.conflist')) {
+    if (!Array.isArray(json.plugins)) return 'a .conflist without a list of plugins'
+    return textOf(json.name) === undefined ? 'CNI configuration without a name' : null
+  }
+  if (/\.(conf|json)$/.test(artefact) && textOf(json.type) === undefined)
+    return 'a list of plugins in a file that is not named .conflist'
+  return null
 }
 
 function readPlugin(p: Row): CniPlugin {

@@ -118,6 +118,62 @@ function wrongBridge(
   })
 }
 
+/** `pod-route-wrong`: the pod's address has a shorter prefix than its node's range, so it takes pods of other nodes for neighbours. */
+export const podPrefixWrong: ClusterCheck = {
+  name: 'pod-route-wrong',
+  find(state) {
+    if (!usesPodCidr(pluginsOf(state))) return []
+    return [...state.network.netns.values()].flatMap((netns): ClusterFinding[] => {
+      const node = state.objects.nodes.find((n) => n.meta.name === netns.node)
+      if (!netns.pod || !node || !netns.known.has('links') || !netns.known.has('routes')) return []
+      const name = `${netns.pod.namespace}/${netns.pod.name}`
+      for (const link of netns.links)
+        for (const a of link.addresses) {
+          const range = rangesOf(node, a.ip.family).find((r) => prefixContains(r, a.ip))
+          if (!range || a.length >= range.length || link.kind === 'loopback') continue
+          const on = { ip: a.ip, length: a.length }
+          const route = netns.routes.find(
+            (r) =>
+              r.dst.length === a.length &&
+              prefixContains(on, r.dst.ip) &&
+              r.nexthops.some((n) => n.link === link.name && !n.gateway),
+          )
+          const bridge = hostNetns(state.network, netns.node)?.links.find(
+            (l) => l.kind === 'bridge' && l.addresses.some((x) => prefixContains(range, x.ip)),
+          )
+          const same = bridge?.addresses.some((x) => x.length === a.length && prefixContains(range, x.ip)) === true
+          const others = state.objects.nodes.filter(
+            (n) => n !== node && rangesOf(n, a.ip.family).some((r) => prefixContains(on, r.ip)),
+          )
+          if (!route || same || others.length === 0) continue
+          return [
+            clusterFinding('pod-route-wrong', {
+              severity: 'error',
+              title: `pod ${name} takes the pods of ${others
+                .slice(0, 3)
+                .map((n) => n.meta.name)
+                .join(', ')} for neighbours on its own link (/${a.length})`,
+              text: `${link.name} of the pod has ${formatPrefix(on)}, wider than ${formatPrefix(range)}, the range of ${node.meta.name}. The pod asks on its own bridge for addresses that are on other nodes, instead of sending to its gateway; nobody answers.`,
+              where: { node: netns.node, netns: `pod/${name}`, link: link.name },
+              concerns: [{ kind: 'pod', namespace: netns.pod.namespace, name: netns.pod.name }],
+              evidence: [
+                a.evidence,
+                route.evidence,
+                nodeProof(node),
+                usedConfig(state.network.nodes.get(netns.node)?.files)?.evidence,
+              ],
+              remedy: {
+                text: 'Correct the subnet in the IPAM section of the CNI configuration to the podCIDR of the Node, and create the pod anew.',
+                commands: [`kubectl -n ${netns.pod.namespace} delete pod ${netns.pod.name}`],
+              },
+            }),
+          ]
+        }
+      return []
+    })
+  },
+}
+
 /** `pod-address-wrong`: by the ranges of Nodes where those count, and by what the API knows of the pod. */
 export const podAddressWrong: ClusterCheck = {
   name: 'pod-address-wrong',

@@ -4,7 +4,7 @@ import { nodeAddressDuplicate, nodeAddressState } from '../node/address-state.ts
 import { apiServerUnreachable } from '../node/api-server.ts'
 import { containerNotReady } from '../node/container.ts'
 import { nodeNotReady } from '../node/not-ready.ts'
-import { bridgeAddressWrong, podAddressWrong } from './address.ts'
+import { bridgeAddressWrong, podAddressWrong, podPrefixWrong } from './address.ts'
 import { cniConfigConflict, cniConfigInvalid, cniConfigMissing } from './config.ts'
 import { policyNotEnforced } from './enforcement.ts'
 import { hostPortState } from './host-port.ts'
@@ -30,6 +30,7 @@ export const SETUP_CHECKS: readonly ClusterCheck[] = [
   ipamExhausted,
   podAddressDuplicate,
   podAddressWrong,
+  podPrefixWrong,
   bridgeAddressWrong,
   hostPortState,
   policyNotEnforced,
