@@ -51,12 +51,13 @@ export function inventoryText(inv: Inventory, options: InventoryTextOptions): st
 }
 
 function headLines(inv: Inventory, s: Style, width: number): string[] {
-  const collected = inv.nodes.filter((n) => n.collected).length
   const counts = [
-    `${inv.nodes.length} node${inv.nodes.length === 1 ? '' : 's'} (${collected} looked at)`,
-    ...(inv.counts.pods === null ? [] : [`${inv.counts.pods} pods`]),
-    ...(inv.counts.services === null ? [] : [`${inv.counts.services} Services`]),
-    ...(inv.counts.policies === null ? [] : [`${inv.counts.policies} policies`]),
+    `${several(inv.nodes.length, 'node')} (${lookedAt(inv)})`,
+    ...(inv.counts.pods === null ? [] : [several(inv.counts.pods, 'pod')]),
+    ...(inv.counts.services === null ? [] : [several(inv.counts.services, 'Service')]),
+    ...(inv.counts.policies === null
+      ? []
+      : [inv.counts.policies === 1 ? '1 policy' : `${inv.counts.policies} policies`]),
   ]
   const versions = new Map<string, string[]>()
   for (const n of inv.nodes)
@@ -67,6 +68,16 @@ function headLines(inv: Inventory, s: Style, width: number): string[] {
     lines.push(...wrap(clean(sorted.length === 1 ? text : `${namesText(nodes)}: ${text}`), width, '', '  '))
   if (sorted.length > 3) lines.push(`… and ${sorted.length - 3} more sets of versions with -o json`)
   return lines
+}
+
+function several(n: number, word: string): string {
+  return `${n} ${word}${n === 1 ? '' : 's'}`
+}
+
+function lookedAt(inv: Inventory): string {
+  const not = inv.nodes.filter((n) => !n.collected).map((n) => n.name)
+  if (not.length === 0) return 'all looked at'
+  return not.length === inv.nodes.length ? 'none looked at' : `not looked at: ${namesText(not)}`
 }
 
 function namesText(nodes: readonly string[]): string {
@@ -97,11 +108,11 @@ function decisionLines(d: Decision, s: Style, width: number, wide: boolean): str
         ? rowLines(d.title, d.state, `unknown: ${clean(d.why ?? '')}`, s, width)
         : rowLines(d.title, d.state, clean(`${d.value}${ownerText(d.value, d.owner)}`, 600), s, width)
   const hang = ' '.repeat(TITLE + 3)
-  if (d.value !== null && d.why !== undefined && (wide || d.groups.length > 0))
+  // The head of the report says which nodes were not looked at.
+  const told = d.why !== undefined && !/^[^:;]*: not collected$/.test(d.why)
+  if (d.value !== null && told && (wide || d.groups.length > 0))
     lines.push(
-      ...wrap(clean(`not known for all: ${d.why}`.replace(/^not known for all: (?!.*: )/, '')), width, hang, hang).map(
-        s.dim,
-      ),
+      ...wrap(clean(d.groups.length > 0 ? `not known on ${d.why}` : (d.why ?? '')), width, hang, hang).map(s.dim),
     )
   if (wide)
     for (const e of d.evidence.slice(0, 4)) {
@@ -197,8 +208,8 @@ function ownerLines(inv: Inventory, s: Style, width: number): string[] {
         o.node,
         o.netns,
         o.owner,
-        `${o.chains} chains`,
-        `${o.rules} rules`,
+        several(o.chains, 'chain'),
+        several(o.rules, 'rule'),
         o.backends.join(', '),
       ]),
     ),
@@ -207,7 +218,12 @@ function ownerLines(inv: Inventory, s: Style, width: number): string[] {
   if (inv.unknownChains.length === 0) lines.push('  none')
   for (const c of inv.unknownChains)
     lines.push(
-      ...wrap(clean(`${c.node} ${c.netns}: ${c.family} ${c.table} ${c.chain}, ${c.rules} rules`), width, '  ', '    '),
+      ...wrap(
+        clean(`${c.node} ${c.netns}: ${c.family} ${c.table} ${c.chain}, ${several(c.rules, 'rule')}`),
+        width,
+        '  ',
+        '    ',
+      ),
     )
   return lines
 }

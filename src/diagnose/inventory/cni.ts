@@ -134,7 +134,8 @@ export function ipam(s: Surroundings): Decision {
 
 function ipamOf(p: CniPlugin): string | undefined {
   if (p.ipamType !== undefined && p.ipamType !== '') return p.ipamType
-  if (p.delegate) return ipamOf(p.delegate)
+  const delegated = p.delegate && ipamOf(p.delegate)
+  if (delegated !== undefined) return delegated
   // flannel's delegate is given host-local by the flannel plugin itself (plugins/meta/flannel), Cilium's agent answers for its plugin.
   if (p.type === 'flannel') return 'host-local'
   if (p.type === 'cilium-cni') return 'cilium'

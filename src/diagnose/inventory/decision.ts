@@ -91,6 +91,11 @@ export function nodesText(nodes: readonly string[]): string {
   return nodes.length <= 3 ? nodes.join(', ') : `${nodes.length} nodes`
 }
 
+/** `1 pod`, `3 pods`. */
+export function several(n: number, word: string): string {
+  return `${n} ${word}${n === 1 ? '' : /(s|x|ch)$/.test(word) ? 'es' : 's'}`
+}
+
 function whyText(silent: readonly (NodeFact & { readonly state: 'unknown' })[]): string | undefined {
   if (silent.length === 0) return undefined
   const byReason = new Map<string, string[]>()

@@ -1,7 +1,7 @@
 /** Decisions: how traffic comes in from outside: LoadBalancer Services (A1.6), Ingress and Gateway (A1.7). */
 import type { Evidence } from '../../model/evidence.ts'
 import type { Decision } from '../../model/inventory.ts'
-import { ofCluster, unknown } from './decision.ts'
+import { ofCluster, several, unknown } from './decision.ts'
 import { runningText, withRole } from './software.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -26,7 +26,7 @@ export function loadBalancer(s: Surroundings): Decision {
       evidence,
     })
   const pending = asked.length - served.length
-  const many = `${asked.length} Service${asked.length === 1 ? '' : 's'}${pending > 0 ? `, ${pending} without an address` : ''}`
+  const many = `${several(asked.length, 'Service')}${pending > 0 ? `, ${pending} without an address` : ''}`
   return ofCluster(LB, {
     value: `${owner ?? (served.length > 0 ? 'implementation not seen' : 'nobody seen giving out addresses')}, ${many}`,
     owner,
@@ -64,8 +64,8 @@ export function ingress(s: Surroundings): Decision {
         ? `class of ${[...new Set(named)].join(', ')}`
         : 'no controller seen'
   const counts = [
-    ...(routes > 0 ? [`${routes} Ingress${routes === 1 ? '' : 'es'}`] : []),
-    ...(gateways > 0 ? [`${gateways} Gateway${gateways === 1 ? '' : 's'}`] : []),
+    ...(routes > 0 ? [several(routes, 'Ingress')] : []),
+    ...(gateways > 0 ? [several(gateways, 'Gateway')] : []),
   ]
   return ofCluster(INGRESS, {
     value: [who, ...counts].join(', '),

@@ -4,7 +4,7 @@ import type { Decision } from '../../model/inventory.ts'
 import { chainMaker } from '../view/rule-owner.ts'
 import { dnsServices, selectedPods } from '../view/service-view.ts'
 import { usedConfig } from './cni.ts'
-import { ofCluster, unknown } from './decision.ts'
+import { ofCluster, several, unknown } from './decision.ts'
 import { runningText, withRole } from './software.ts'
 import { hostsOf, podNetnsOf, type Surroundings } from './surroundings.ts'
 
@@ -33,7 +33,7 @@ export function dns(s: Surroundings): Decision {
         ? 'pods not collected'
         : behind.length === 0
           ? 'no pods'
-          : `${ready} of ${behind.length} pods ready, of software not known to netwhy,`
+          : `${ready} of ${several(behind.length, 'pod')} ready, of software not known to netwhy,`
   const parts = [
     who,
     ...(addresses.length > 0 ? [`at ${addresses.join(', ')}`] : ['without a Service']),
@@ -85,8 +85,8 @@ export function mesh(s: Surroundings): Decision {
   }
   const text = names.map((n) => {
     const parts = [
-      ...(sidecars.has(n) ? [`sidecar in ${sidecars.get(n)!.pods} pods`] : []),
-      ...(redirects.has(n) ? [`redirect rules in ${redirects.get(n)!.pods} pods`] : []),
+      ...(sidecars.has(n) ? [`sidecar in ${several(sidecars.get(n)!.pods, 'pod')}`] : []),
+      ...(redirects.has(n) ? [`redirect rules in ${several(redirects.get(n)!.pods, 'pod')}`] : []),
     ]
     return parts.length > 0 ? `${n} (${parts.join(', ')})` : n
   })
@@ -112,9 +112,9 @@ export function bandwidth(s: Surroundings): Decision {
   const configs = s.nodes.flatMap((n) => usedConfig(s.network.nodes.get(n)?.files?.cniConfigs) ?? [])
   const plugin = configs.find((c) => c.config?.plugins.some((p) => p.type === 'bandwidth'))
   const parts = [
-    ...(asked.length > 0 ? [`${asked.length} pods ask for a limit`] : []),
+    ...(asked.length > 0 ? [`${several(asked.length, 'pod')} with a limit asked for`] : []),
     ...(shaped.length > 0
-      ? [`${shaped.length} shaping queues (${[...new Set(shaped.map((q) => q.kind))].join(', ')})`]
+      ? [`${several(shaped.length, 'shaping queue')} (${[...new Set(shaped.map((q) => q.kind))].join(', ')})`]
       : []),
     ...(cilium.length > 0 ? ['fq queues of Cilium'] : []),
     ...(plugin ? ['bandwidth plugin in the CNI chain'] : []),

@@ -2,9 +2,9 @@
 import type { Evidence } from '../../model/evidence.ts'
 import type { Decision, Layer } from '../../model/inventory.ts'
 import type { Netns } from '../../model/network.ts'
-import { chainMaker, ruleMaker } from '../view/rule-owner.ts'
+import { chainMaker, NOBODY_KNOWN, ruleMaker } from '../view/rule-owner.ts'
 import { signs } from './cni-signs.ts'
-import { nodesText } from './decision.ts'
+import { nodesText, several } from './decision.ts'
 import { podBridges } from './mtu.ts'
 import { hostsOf, podNetnsOf, type Surroundings } from './surroundings.ts'
 
@@ -14,11 +14,13 @@ export function layersOf(s: Surroundings, decisions: readonly Decision[]): Layer
     const text = d.value === null ? (d.why ?? '') : d.state === 'mixed' ? 'differs between nodes' : short(d.value)
     return { id, title, owner: d.owner, state: d.state, text, evidence: d.evidence }
   }
-  const services = s.objects.known.has('Service') ? `${s.objects.services.length} Services, ` : ''
+  const services = s.objects.known.has('Service') ? `${several(s.objects.services.length, 'Service')}, ` : ''
   return [
     of('host-network', 'host network', 'host-network'),
     plane(s),
-    of('tunnel', 'between nodes', 'overlay', (v) => v.split(/[:,]/)[0]!),
+    of('tunnel', 'between nodes', 'overlay', (v) =>
+      /(^|[ ,])overlay:/.test(v.replaceAll('no overlay', '')) ? 'overlay' : 'no overlay',
+    ),
     ...hostRules(s),
     podRules(s),
     of('services', 'Services', 'proxy-mode', (v) => `${services}${v}`),
@@ -115,7 +117,13 @@ function hostRules(s: Surroundings): Layer[] {
             })
             continue
           }
-          for (const rule of chain.rules()) {
+          if (!chain.base)
+            note('others', NOBODY_KNOWN.name, host, 1, {
+              artefact: ruleset.artefact,
+              line: chain.line,
+              text: `${table.name} ${chain.name}`,
+            })
+          for (const rule of chain.base ? chain.rules() : []) {
             const maker = ruleMaker(table.name, chain.name, rule)
             if (maker.role === 'admin' || maker.role === 'docker' || maker.role === 'ufw' || maker.role === 'firewalld')
               note('others', maker.name, host, 0, { artefact: ruleset.artefact, line: rule.line, text: rule.text })
@@ -140,8 +148,8 @@ function hostRules(s: Surroundings): Layer[] {
 }
 
 function chainsText(chains: number, nodes: number): string {
-  const where = `on ${nodes} node${nodes === 1 ? '' : 's'}`
-  return chains === 0 ? `rules in built-in chains ${where}` : `${chains} chain${chains === 1 ? '' : 's'} ${where}`
+  const where = `on ${several(nodes, 'node')}`
+  return chains === 0 ? `rules in built-in chains ${where}` : `${several(chains, 'chain')} ${where}`
 }
 
 function podRules(s: Surroundings): Layer {
@@ -164,13 +172,13 @@ function podRules(s: Surroundings): Layer {
             known.pods.add(pod.id)
           }
   if (owners.size === 0)
-    return { ...base, owner: null, state: 'absent', text: `none in ${pods.length} pods`, evidence: [] }
+    return { ...base, owner: null, state: 'absent', text: `none in ${several(pods.length, 'pod')}`, evidence: [] }
   return {
     ...base,
     owner: [...owners.keys()].join(', '),
     state: 'present',
     text: [...owners]
-      .map(([name, o]) => `${owners.size > 1 ? `${name} ` : ''}in ${o.pods.size} of ${pods.length} pods`)
+      .map(([name, o]) => `${owners.size > 1 ? `${name} ` : ''}in ${o.pods.size} of ${several(pods.length, 'pod')}`)
       .join(', '),
     evidence: [...owners.values()].map((o) => o.evidence).slice(0, 8),
   }

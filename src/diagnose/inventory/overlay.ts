@@ -50,8 +50,8 @@ function waysText(ways: readonly { readonly way: Way; readonly to: readonly stri
   const total = ways.reduce((n, w) => n + w.to.length, 0)
   return [...ways]
     .sort((a, b) => b.to.length - a.to.length)
-    .map(({ way, to }) => `${wayText(way)}${ways.length > 1 ? ` to ${to.length} of ${total} nodes` : ''}`)
-    .join(', ')
+    .map(({ way, to }) => `${wayText(way)}${ways.length > 1 ? ` [${to.length} of ${total} nodes]` : ''}`)
+    .join('; ')
 }
 
 function wayText(way: Way): string {

@@ -1,6 +1,6 @@
 /** The generic way of a packet out of a pod of this cluster, with every place that may rewrite it (A2.2). */
 import type { PathPoint } from '../../model/inventory.ts'
-import { nodesText } from './decision.ts'
+import { nodesText, several } from './decision.ts'
 import { podBridges, podLinks, sizes } from './mtu.ts'
 import type { Rewrites } from './rewrites.ts'
 import { hostsOf, type Surroundings, uplinkOf } from './surroundings.ts'
@@ -22,7 +22,7 @@ export function pathOf(s: Surroundings, rewrites: Rewrites): PathPoint[] {
         podRules === null
           ? 'rules of pods not collected'
           : podRules.length === 0
-            ? `nothing in ${rewrites.pods} pods`
+            ? `nothing in ${several(rewrites.pods, 'pod')}`
             : '',
       rewrites: podRules,
     },
@@ -46,7 +46,7 @@ export function pathOf(s: Surroundings, rewrites: Rewrites): PathPoint[] {
         rewrites.hosts === 0
           ? 'rules of nodes not collected'
           : at('host-hooks').length === 0
-            ? `nothing on ${rewrites.hosts} nodes`
+            ? `nothing on ${several(rewrites.hosts, 'node')}`
             : '',
       rewrites: rewrites.hosts === 0 ? null : at('host-hooks'),
     },
@@ -90,5 +90,10 @@ function hostEnd(s: Surroundings, bridges: readonly string[], rewrites: PathPoin
       : off.length === ports.length
         ? ', hairpin off'
         : `, hairpin off on ${nodesText([...new Set(off.map((p) => p.node))])}`
-  return { place, title: `veth, bridge ${bridges.join(', ')}`, text: `${ports.length} ports${hairpin}`, rewrites }
+  return {
+    place,
+    title: `veth, bridge ${bridges.join(', ')}`,
+    text: `${several(ports.length, 'port')}${hairpin}`,
+    rewrites,
+  }
 }

@@ -1,6 +1,7 @@
 /** Which networking software runs in the cluster, as its pods tell: by image, label or name of the makers' own manifests. */
 import type { KubeObjects, PodObject } from '../../kubeobj/objects.ts'
 import type { Evidence } from '../../model/evidence.ts'
+import { several } from './decision.ts'
 
 export type Role =
   | 'cni'
@@ -139,5 +140,5 @@ export function withRole(running: readonly Running[], role: Role): readonly Runn
 
 /** `CoreDNS (2 of 2 pods ready)`. */
 export function runningText(r: Running): string {
-  return `${r.product.name} (${r.ready} of ${r.pods} pods ready)`
+  return `${r.product.name} (${r.ready} of ${several(r.pods, 'pod')} ready)`
 }

@@ -1,9 +1,8 @@
 /** How a node sends packets to pods of other nodes: the routes decide, not the name of the CNI. */
-import { addToIp, formatIp, type Ip, ipEquals, networkOf, parseIp } from '../../base/ip.ts'
+import { formatIp, type Ip } from '../../base/ip.ts'
 import { lookupRoute } from '../../datapath/routing/lookup.ts'
 import type { Evidence } from '../../model/evidence.ts'
-import type { Link, Netns, NetworkNode } from '../../model/network.ts'
-import { holdsAddress, hostNetns, nodeOfAddress, podRanges } from '../view/owner.ts'
+import type { Link, Netns } from '../../model/network.ts'
 import type { Surroundings } from './surroundings.ts'
 
 export type Way =
@@ -26,11 +25,9 @@ export function waysFrom(
   family: 4 | 6,
 ): readonly { readonly way: Way; readonly to: readonly string[] }[] {
   const out: { way: Way; to: string[] }[] = []
-  const others = [...new Set([...s.network.nodes.keys(), ...s.objects.nodes.map((n) => n.meta.name)])].filter(
-    (n) => n !== host.node,
-  )
+  const others = [...s.podAddress.keys()].filter((n) => n !== host.node)
   for (const other of others.slice(0, PEERS)) {
-    const target = podAddress(s, other, family)
+    const target = s.podAddress.get(other)?.[family]
     if (!target) continue
     const way = wayTo(s, host, target)
     const key = wayKey(way)
@@ -43,28 +40,6 @@ export function waysFrom(
 
 function wayKey(way: Way): string {
   return way.kind === 'unknown' ? way.why : `${way.kind} ${way.text}`
-}
-
-/** An address of a pod of the node: one that is there, else one out of its range. */
-function podAddress(s: Surroundings, node: string, family: 4 | 6): Ip | null {
-  const fits = (ip: Ip | null): ip is Ip => ip !== null && ip.family === family
-  for (const p of s.objects.pods)
-    if (p.nodeName === node && holdsAddress(p)) {
-      const ip = p.podIPs.map(parseIp).find(fits)
-      if (ip) return ip
-    }
-  const entry: NetworkNode | undefined = s.network.nodes.get(node)
-  for (const id of entry?.pods ?? []) {
-    const addresses =
-      s.network.netns
-        .get(id)
-        ?.links.filter((l) => l.name !== 'lo')
-        .flatMap((l) => l.addresses) ?? []
-    const found = addresses.find((a) => a.scope === 'global' && a.ip.family === family)
-    if (found) return found.ip
-  }
-  const range = podRanges(s.objects).find((r) => r.node.meta.name === node && r.range.ip.family === family)?.range
-  return range ? addToIp(networkOf(range).ip, 2) : null
 }
 
 function wayTo(s: Surroundings, host: Netns, dst: Ip): Way {
@@ -100,10 +75,10 @@ function wayTo(s: Surroundings, host: Netns, dst: Ip): Way {
         return {
           kind: 'router',
           link: name,
-          text: 'default route: the network outside must know pod addresses',
+          text: 'the default route (what is outside must know pods)',
           evidence,
         }
-      if (gateway && !isNode(s, gateway))
+      if (gateway && !s.nodeAddresses.has(formatIp(gateway)))
         return { kind: 'router', link: name, text: `a router, ${formatIp(gateway)}`, evidence }
       return { kind: 'direct', link: name, text: direct(protocol), evidence }
     }
@@ -115,15 +90,6 @@ function direct(protocol: string): string {
   return protocol === 'bird' || protocol === '12' || protocol === 'bgp' || protocol === '186'
     ? 'routes to the nodes, learned by BGP'
     : 'routes to the nodes (host-gw)'
-}
-
-function isNode(s: Surroundings, ip: Ip): boolean {
-  if (nodeOfAddress(s.objects, ip)) return true
-  for (const name of s.network.nodes.keys()) {
-    const host = hostNetns(s.network, name)
-    if (host?.links.some((l) => l.addresses.some((a) => ipEquals(a.ip, ip)))) return true
-  }
-  return false
 }
 
 /** The tunnel behind a link that pod routes name, with words for it; null when the link is none. */
