@@ -250,8 +250,15 @@ function stateOnPath(q: Inquiry, verdict: Answer['verdict'], told: readonly Find
   return CLUSTER_CHECKS.flatMap((check) => check.find({ network, objects, focus }))
     .filter((f) => f.finding.severity !== 'info' && (verdict !== 'reachable' || f.hurts))
     .filter((f) => touches(f.concerns, q.branches))
-    .filter((f) => !told.some((t) => t.code === f.finding.code && t.where.node === f.finding.where.node))
+    .filter((f) => !told.some((t) => saysTheSame(t, f.finding)))
     .map((f) => ({ ...f, hurts: f.hurts && f.finding.severity === 'error' }))
+}
+
+/** The same cause at the same place: the node, or the object where one of the two names no node. */
+function saysTheSame(a: Finding, b: Finding): boolean {
+  if (a.code !== b.code) return false
+  if (a.where.node !== undefined && b.where.node !== undefined) return a.where.node === b.where.node
+  return a.where.object === undefined || b.where.object === undefined || a.where.object === b.where.object
 }
 
 function refutation(q: Inquiry): Finding {
