@@ -6,6 +6,7 @@ import { INGRESS_CHECKS } from '../checks/ingress/index.ts'
 import { MESH_CHECKS } from '../checks/mesh/index.ts'
 import { SERVICE_CHECKS } from '../checks/service/index.ts'
 import { kubeProxyRules } from '../checks/service/kube-proxy-rules.ts'
+import { kubeProxySlow } from '../checks/service/kube-proxy-slow.ts'
 import type { ClusterCheck } from './check.ts'
 import { NODE_STATE_CHECKS } from './node-state.ts'
 
@@ -17,4 +18,5 @@ export const CLUSTER_CHECKS: readonly ClusterCheck[] = [
   ...INGRESS_CHECKS,
   ...NODE_STATE_CHECKS,
   kubeProxyRules,
+  kubeProxySlow,
 ]
