@@ -14,7 +14,8 @@ interface MatrixCommandOptions extends SourceOptions {
 const EXAMPLES = `
 Traffics: container to container, pod to pod on the same and on another node,
 pod to Service, pod to Internet. Directions: pod IP, ClusterIP, NodePort,
-LoadBalancer, Ingress. Senders: a pod of each namespace, nodes, pods, containers.
+LoadBalancer, Ingress. Senders: a pod of each namespace, nodes, pods,
+containers.
 
 Examples:
   # What works in this cluster?

@@ -13,8 +13,8 @@ interface WalkOptions extends SourceOptions {
 }
 
 const EXAMPLES = `
-Each step is ✓ proven by the evidence, ✗ failed, ? not known, or – not reached or
-not needed; the line below it says what was seen and where.
+Each step is ✓ proven by the evidence, ✗ failed, ? not known, or – not reached
+or not needed; the line below it says what was seen and where.
 
 Ends of a connection are written as for netwhy why; TO may also be
   ingress/NS/NAME   an Ingress: class, controller, backend Service

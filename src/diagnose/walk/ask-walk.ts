@@ -15,7 +15,7 @@ export interface AskedWalk {
   readonly before: readonly Draft[]
   /** Findings about what comes before. */
   readonly findings: readonly Finding[]
-  /** With `asked` null: the question as it was put. */
+  /** The question as it was put, where it is not that of the connection. */
   readonly question?: Question
 }
 

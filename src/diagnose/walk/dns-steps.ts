@@ -145,7 +145,9 @@ function corefileStep(q: Inquiry): Draft {
       ? draft(id, title, 'failed', 'it has no kubernetes plugin: names of Services are not answered', [map.evidence])
       : draft(id, title, 'unknown', 'it imports parts that were not collected', [map.evidence])
   const said = [zones.text, forward?.text ?? 'nothing is forwarded'].map((t) => t.replace(/ \{$/, ''))
-  return draft(id, title, 'ok', said.join('; '), [{ ...map.evidence, line: zones.line, text: zones.text }])
+  return draft(id, title, 'ok', said.join('; '), [
+    { ...map.evidence, text: `${map.evidence.text}, Corefile line ${zones.line}: ${zones.text}` },
+  ])
 }
 
 function nameStep(asked: Asked, answer: Answer): Draft {

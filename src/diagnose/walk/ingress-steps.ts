@@ -85,7 +85,7 @@ export function askIngress(network: Network, objects: KubeObjects, options: AskO
     to: `svc/${namespace}/${backend.service}`,
     ...(backend.port === null ? {} : { port: String(backend.port) }),
   })
-  return { asked, before, findings: found }
+  return { asked, before, findings: found, question: questionOf(options, backend) }
 }
 
 /** What the checks of the whole cluster say of this Ingress. */

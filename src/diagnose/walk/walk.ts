@@ -1,5 +1,5 @@
 /** One question's answer as a numbered checklist: the parts that apply, in the order an expert asks them. */
-import type { Answer, Finding, Question } from '../../model/finding.ts'
+import type { Answer, AnswerVerdict, Finding, Question } from '../../model/finding.ts'
 import type { Walk, WalkStepId } from '../../model/walk.ts'
 import type { Inquiry } from '../inquiry.ts'
 import type { Asked } from '../question/asked.ts'
@@ -12,7 +12,7 @@ import { podSteps } from './pod-steps.ts'
 import { serviceAsked, serviceSteps } from './service-steps.ts'
 
 /** The checklist of an answered question. `way`: what comes before the connection, of an Ingress. */
-export function walkOf(q: Inquiry, asked: Asked, answer: Answer, way: Pick<AskedWalk, 'before' | 'findings'>): Walk {
+export function walkOf(q: Inquiry, asked: Asked, answer: Answer, way: Omit<AskedWalk, 'asked'>): Walk {
   const own = q.branches.filter((b) => b.stage !== 'dns').map((b) => fateOf(b, q))
   const lookups = q.branches.filter((b) => b.stage === 'dns').map((b) => fateOf(b, q))
   const steps: Draft[] = [...way.before]
@@ -22,12 +22,11 @@ export function walkOf(q: Inquiry, asked: Asked, answer: Answer, way: Pick<Asked
   if (service) steps.push(...serviceSteps(q, service, own, answer))
   const onward = own.filter((f) => !f.hairpin)
   steps.push(addressStep(q, own, answer), ...podSteps(q, onward, lateReason(own, onward, steps)))
-  const broken = way.before.some((s) => s.state === 'failed')
   return {
-    question: answer.question,
-    verdict: broken ? 'unreachable' : answer.verdict,
+    question: way.question ?? answer.question,
+    verdict: together(way.before, answer.verdict),
     steps: numbered(placed(steps, answer, q)),
-    findings: [...way.findings, ...answer.findings],
+    findings: bySeverity([...way.findings, ...answer.findings]),
   }
 }
 
@@ -38,8 +37,21 @@ export function brokenWalk(way: AskedWalk, question: Question): Walk {
     question,
     verdict: failed ? 'unreachable' : 'unknown',
     steps: numbered(way.before),
-    findings: way.findings,
+    findings: bySeverity(way.findings),
   }
+}
+
+const RANK = { error: 0, warning: 1, info: 2 } as const
+
+function bySeverity(findings: readonly Finding[]): Finding[] {
+  return [...findings].sort((x, y) => RANK[x.severity] - RANK[y.severity])
+}
+
+/** The whole works only when what comes before the connection does: without a known controller, nobody asks the backend. */
+function together(before: readonly Draft[], verdict: AnswerVerdict): AnswerVerdict {
+  if (before.some((s) => s.state === 'failed')) return 'unreachable'
+  const open = before.some((s) => s.id === 'ingress.controller' && s.state !== 'ok')
+  return open && verdict === 'reachable' ? 'unknown' : verdict
 }
 
 /** Why no packet is on its way to a pod at all. */
