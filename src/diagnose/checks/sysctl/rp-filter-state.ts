@@ -31,10 +31,15 @@ function arrival(way: { readonly route: Route; readonly link: Link }, to: Netns)
   return gateway && to.links.find((l) => l.kind !== 'loopback' && l.addresses.some((a) => ipEquals(a.ip, gateway)))
 }
 
+/** More than the kernel's own three rules (local, main, default). */
+function hasPolicyRouting(netns: Netns): boolean {
+  return netns.routingRules.filter((r) => r.family === 4).length > 3
+}
+
 function between(from: Host, to: Host): ClusterFinding[] {
   if (!to.netns.known.has('sysctls') || !to.netns.known.has('routes') || !from.netns.known.has('routes')) return []
   // Policy routing decides by more than the main table; the traces follow it, this sketch does not.
-  if (to.netns.routingRules.length > 3 || from.netns.routingRules.length > 3) return []
+  if (hasPolicyRouting(to.netns) || hasPolicyRouting(from.netns)) return []
   const there = wayTo(from.netns, to)
   const back = wayTo(to.netns, from)
   const link = there && arrival(there, to.netns)
