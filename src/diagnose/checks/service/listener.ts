@@ -5,6 +5,7 @@ import type { PodObject } from '../../../kubeobj/objects.ts'
 import type { Netns, Socket } from '../../../model/network.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Failure, Inquiry } from '../../inquiry.ts'
+import { withServiceEndpoints } from '../../remedy/service.ts'
 import { podProof, serviceProof, sliceProof } from '../../view/object-proof.ts'
 import { netnsOfPod, ownerOf } from '../../view/owner.ts'
 import { backendsOf, frontendAsked, sameProtocol, serviceName, usableBackends } from '../../view/service-view.ts'
@@ -111,6 +112,7 @@ export const serviceTarget: Check = {
         remedy: { text: 'Add a label to the selector that only the right pods carry.' },
       })
     if (working.length > 0) return null
+    const only = own.length === 1 ? own[0] : undefined
     return diagnosis(f, 'service-target-port-wrong', {
       title: `Service ${name} sends to port ${here.port}, where its pods do not listen`,
       text: `Service ${name} maps port ${front.port.port} to targetPort ${front.port.targetPort}. ${placeOf(f)} listens on ${own.map(socketWords).slice(0, 5).join(', ') || 'no port'}; the refusal comes from the pod's own kernel.`,
@@ -118,14 +120,25 @@ export const serviceTarget: Check = {
       where: { object: `Service ${name}` },
       remedy: {
         text: `Set targetPort to the port the container listens on${own[0] ? ` (${own[0].localPort})` : ''}.`,
-        ...(own.length === 1 && own[0]
+        ...(only
           ? {
               commands: [
-                patchService(front.service, { ports: [{ port: front.port.port, targetPort: own[0].localPort }] }),
+                patchService(front.service, { ports: [{ port: front.port.port, targetPort: only.localPort }] }),
               ],
             }
           : {}),
       },
+      ...(only
+        ? {
+            edit: (n) =>
+              withServiceEndpoints(
+                n,
+                front.service,
+                front.port,
+                backends.map((b) => ({ ip: b.ip, port: only.localPort })),
+              ),
+          }
+        : {}),
     })
   },
 }

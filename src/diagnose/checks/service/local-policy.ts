@@ -1,6 +1,7 @@
 /** internalTrafficPolicy and externalTrafficPolicy Local: a node without an endpoint of its own drops. */
 import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
+import { withServiceEndpoints } from '../../remedy/service.ts'
 import { serviceProof, sliceProof } from '../../view/object-proof.ts'
 import { type Backend, backendsOf, frontendOf, serviceName, usableBackends } from '../../view/service-view.ts'
 import { patchService } from './no-endpoints.ts'
@@ -53,6 +54,7 @@ export const localTrafficPolicy: Check = {
         text: `Send to a node that has an endpoint (a load balancer must use the health check node port), spread the pods over the nodes, or set ${field} to Cluster.`,
         commands: [patchService(service, { [field]: 'Cluster' })],
       },
+      edit: (n) => withServiceEndpoints(n, service, front.port, backends),
     })
   },
 }

@@ -1,9 +1,11 @@
 /** A Service nobody answers for: why its endpoint list is empty decides the code. */
 
 import type { PodObject, ServiceObject } from '../../../kubeobj/objects.ts'
+import type { Network } from '../../../model/network.ts'
 import type { Code } from '../../codes.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check, Inquiry } from '../../inquiry.ts'
+import { endpointsOfPods, withServiceEndpoints } from '../../remedy/service.ts'
 import { podProof, serviceProof } from '../../view/object-proof.ts'
 import {
   backendsOf,
@@ -26,6 +28,7 @@ export function whyNoEndpoints(
   readonly text: string
   readonly todo: string
   readonly commands?: readonly string[]
+  readonly edit?: (network: Network) => Network
   readonly pods: readonly PodObject[]
 } | null {
   const { service, port } = front
@@ -51,7 +54,18 @@ export function whyNoEndpoints(
       title: `the selector of Service ${name} matches no pod`,
       text: `Service ${name} selects pods labelled ${selector} in namespace ${service.meta.namespace}; there is none. ${near ? `The nearest is pod ${near.pod.meta.name} with ${labelText(near.selector)}.` : ''}`,
       todo: `Correct the selector of the Service or the labels of the pods.${near ? ` If the pods labelled ${labelText(near.selector)} are meant:` : ''}`,
-      ...(near ? { commands: [patchSelector(service, near.selector)] } : {}),
+      ...(near
+        ? {
+            commands: [patchService(service, { selector: near.selector })],
+            edit: (n) =>
+              withServiceEndpoints(
+                n,
+                service,
+                port,
+                endpointsOfPods(q.objects, service, near.selector, port.targetPort),
+              ),
+          }
+        : {}),
       pods: [],
     }
   }
@@ -68,7 +82,16 @@ export function whyNoEndpoints(
       text: `Service ${name} sends port ${port.port} to the container port named ${named}; the pods it selects declare ${known.join(', ') || 'no ports'}. So the port has no endpoint.`,
       todo: `Name a container port ${named}, or set targetPort to a port the pods have.`,
       ...(known.length === 1
-        ? { commands: [patchService(service, { ports: [{ port: port.port, targetPort: target(known[0] ?? '') }] })] }
+        ? {
+            commands: [patchService(service, { ports: [{ port: port.port, targetPort: target(known[0] ?? '') }] })],
+            edit: (n) =>
+              withServiceEndpoints(
+                n,
+                service,
+                port,
+                endpointsOfPods(q.objects, service, service.selector ?? {}, target(known[0] ?? '')),
+              ),
+          }
         : {}),
       pods,
     }
@@ -135,10 +158,6 @@ function labelText(labels: Readonly<Record<string, string>>): string {
     .join(',')
 }
 
-function patchSelector(service: ServiceObject, selector: Readonly<Record<string, string>>): string {
-  return patchService(service, { selector })
-}
-
 /** `kubectl patch` of a Service's spec (a strategic merge: ports are told apart by `port`). */
 export function patchService(service: ServiceObject, spec: Readonly<Record<string, unknown>>): string {
   const { namespace, name } = service.meta
@@ -160,6 +179,7 @@ export const noEndpoints: Check = {
       evidence: [serviceProof(front.service), ...why.pods.slice(0, 3).map((p) => podProof(p))],
       where: { object: `Service ${serviceName(front.service)}` },
       remedy: { text: why.todo, ...(why.commands ? { commands: why.commands } : {}) },
+      ...(why.edit ? { edit: why.edit } : {}),
     })
   },
 }
