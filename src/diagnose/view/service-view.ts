@@ -55,9 +55,30 @@ export interface Backend {
 
 /** EndpointSlices of a Service. */
 export function slicesOf(objects: KubeObjects, service: ServiceObject): EndpointSliceObject[] {
-  return objects.endpointSlices.filter(
-    (s) => s.meta.namespace === service.meta.namespace && s.serviceName === service.meta.name,
-  )
+  return indexOf(objects).slices.get(`${service.meta.namespace}/${service.meta.name}`) ?? []
+}
+
+interface Index {
+  readonly slices: ReadonlyMap<string, EndpointSliceObject[]>
+  readonly pods: ReadonlyMap<string, PodObject>
+}
+
+const indexed = new WeakMap<KubeObjects, Index>()
+
+/** Slices by `namespace/service` and pods by `namespace/name`: every Service asks, and there may be thousands. */
+function indexOf(objects: KubeObjects): Index {
+  const known = indexed.get(objects)
+  if (known) return known
+  const slices = new Map<string, EndpointSliceObject[]>()
+  for (const s of objects.endpointSlices) {
+    const key = `${s.meta.namespace}/${s.serviceName}`
+    const list = slices.get(key)
+    if (list) list.push(s)
+    else slices.set(key, [s])
+  }
+  const index = { slices, pods: new Map(objects.pods.map((p) => [`${p.meta.namespace}/${p.meta.name}`, p])) }
+  indexed.set(objects, index)
+  return index
 }
 
 /** Every endpoint of a Service port, whatever its state. */
@@ -74,7 +95,7 @@ export function backendsOf(objects: KubeObjects, service: ServiceObject, port: S
         const target = e.target
         const pod =
           target?.kind === 'Pod'
-            ? objects.pods.find((x) => x.meta.namespace === target.namespace && x.meta.name === target.name)
+            ? indexOf(objects).pods.get(`${target.namespace}/${target.name}`)
             : objects.pods.find((x) => !x.hostNetwork && x.podIPs.includes(address))
         return [
           {

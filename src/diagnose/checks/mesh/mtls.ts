@@ -6,6 +6,7 @@ import {
   inAmbientMesh,
   mtlsModeOf,
   type PeerAuthenticationObject,
+  peerAuthenticationsOf,
   sidecarOf,
 } from '../../../kubeobj/mesh.ts'
 import type { KubeObjects, PodObject } from '../../../kubeobj/objects.ts'
@@ -114,6 +115,7 @@ function plainRule(objects: KubeObjects, client: PodObject, service: string | nu
 export const meshMtlsState: ClusterCheck = {
   name: 'mesh-mtls-strict',
   find({ objects }) {
+    if (peerAuthenticationsOf(objects).length === 0) return []
     const out = new Map<string, ReturnType<ClusterCheck['find']>[number]>()
     for (const s of objects.services) {
       const server = selectedPods(objects, s).find((p) => isAlive(p) && strictFor(objects, p, null))

@@ -86,6 +86,7 @@ function spoken(
 export const meshProtocol: ClusterCheck = {
   name: 'mesh-protocol-wrong',
   find(state) {
+    if (!state.objects.pods.some((p) => sidecarOf(p) !== null)) return []
     return state.objects.services.flatMap((s) => {
       const pods = selectedPods(state.objects, s)
       return pods.some((p) => sidecarOf(p) !== null) ? s.ports.flatMap((p) => judge(state, s, p, pods)) : []

@@ -12,6 +12,8 @@ import type { Check, Diagnosis, Failure, Inquiry } from '../../inquiry.ts'
 import { ownerOf, ownerText } from '../../view/owner.ts'
 import { packetWords } from '../../view/words.ts'
 import { byNetfilter, onOuterPacket, ownerOfRule, ruleText } from '../netfilter/rule-facts.ts'
+import { dnsPolicy } from './manifest.ts'
+import { joinManifest, joinText, joinThatDenies } from './selector-join.ts'
 
 function ask(q: Inquiry, packet: Packet, src = packet.src): PolicyResult {
   return evaluatePolicy(q.objects, {
@@ -131,14 +133,29 @@ function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis 
       },
     })
   }
+  const far = ownerOf(q.network, q.objects, egress ? packet.dst : packet.src)
+  const join = joinThatDenies(q.objects, d, far.kind === 'pod' ? far.pod : undefined)
+  if (join)
+    return base('policy-peer-and-or', {
+      title: `NetworkPolicy ${join.policy.namespace}/${join.policy.name} admits nobody by the rule meant for ${ownerText(far)}`,
+      text: `${said} ${joinText(join)}`,
+      evidence: [join.policy.evidence],
+      remedy: { text: 'Join the selectors the other way if that was meant.', manifest: joinManifest(join) },
+    })
   const code = egress ? (packet.dport === 53 ? 'policy-denies-dns' : 'policy-denies-egress') : 'policy-denies-ingress'
   return base(code, {
     title: `NetworkPolicy ${names} does not allow ${ownerText(ownerOf(q.network, q.objects, packet.src))} to reach ${ownerText(ownerOf(q.network, q.objects, packet.dst))} on ${protocolName(packet.protocol)} port ${packet.dport}`,
     text: `${said}${code === 'policy-denies-dns' ? ' Without port 53 to the cluster DNS every lookup of the pod fails.' : ''}`,
     remedy: {
       text: `If this connection is wanted, add a rule to ${d.direction} of ${names} that admits it; if not, all is as declared.`,
+      ...(code === 'policy-denies-dns' ? dnsRemedy(q, d, packet.dport) : {}),
     },
   })
+}
+
+function dnsRemedy(q: Inquiry, d: DirectionResult, port: number): { manifest?: string } {
+  const manifest = dnsPolicy(q.objects, d.policies[0], port)
+  return manifest === null ? {} : { manifest }
 }
 
 /** `policy-enforcer-disagrees`: a policy engine's rule drops what the policies allow. */
