@@ -13,7 +13,7 @@ export const nodeNotReady: ClusterCheck = {
       const name = node.meta.name
       const files = network.nodes.get(name)?.files
       // A runtime that calls its configuration unusable although it is there has another fault than a missing file.
-      if (lacksPlugin(node) && !files?.cniConfigs?.some((c) => c.config !== null)) return []
+      if (lacksPlugin(node) && !files?.cniConfigs?.[0]?.config) return []
       const silent = ready.status === 'Unknown'
       const kubelet = files?.services?.find((s) => s.name === 'kubelet')
       const runs = files?.daemons?.find((d) => /(^|\/)kubelet$/.test(d.words[0] ?? ''))
