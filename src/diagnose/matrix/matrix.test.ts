@@ -115,7 +115,7 @@ describe('what breaks', () => {
       raw: { spec: { podSelector: {}, policyTypes: ['Ingress'] } },
     }
     const deny =
-      '*filter\n:FORWARD ACCEPT [0:0]\n:KUBE-POD-FW-X - [0:0]\n-A FORWARD ! -s 10.244.2.20/32 -d 10.244.2.20/32 -j KUBE-POD-FW-X\n-A KUBE-POD-FW-X -j DROP\nCOMMIT\n'
+      '*filter\n:FORWARD ACCEPT [0:0]\n:KUBE-POD-FW-X - [0:0]\n-A FORWARD ! -s 10.244.2.20/32 -d 10.244.2.20/32 -j KUBE-POD-FW-X\n-A KUBE-POD-FW-X -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A KUBE-POD-FW-X -j DROP\nCOMMIT\n'
     const m = matrix({ objects: { ...OBJECTS, others: [policy] }, rules: { 'node2/host': DNAT + deny } })
     const cell = m.cells.find((c) => c.from === 'pod/default/client1' && c.to === 'pod/default/web2:8080')
     expect(cell).toMatchObject({ state: 'denied', code: 'policy-denies-ingress' })
