@@ -1,20 +1,26 @@
 /** From outcomes to an Answer: every failure explained by the first check that knows it, ranked, remedies tried out. */
+import { formatIp } from '../base/ip.ts'
 import type { KubeObjects } from '../kubeobj/objects.ts'
-import type { Missing } from '../model/evidence.ts'
-import type { Answer, Finding } from '../model/finding.ts'
+import type { Evidence, Missing } from '../model/evidence.ts'
+import type { Answer, AnswerProbe, Finding } from '../model/finding.ts'
 import type { Network } from '../model/network.ts'
 import type { ConnectionTrace } from '../model/trace.ts'
 import { dnsName } from './checks/dns/name.ts'
 import { meshMtls } from './checks/mesh/mtls.ts'
 import { misdelivered } from './checks/node/misdelivered.ts'
-import { allProbesLost, bigPacketsLost, someProbesLost } from './checks/probe/mtu.ts'
+import { endpointsSilent } from './checks/probe/endpoints.ts'
+import { someProbesLost } from './checks/probe/loss.ts'
+import { bigPacketsLost } from './checks/probe/mtu.ts'
+import { packetEvidence, proofOf } from './checks/probe/proof.ts'
+import { refusedAfterAll } from './checks/probe/refused.ts'
+import { lostBeforePrediction, packetsVanish } from './checks/probe/vanished.ts'
 import { staleEntries } from './checks/service/stale-entry.ts'
 import { bandwidthLimited } from './checks/timing/bandwidth.ts'
 import { CLUSTER_CHECKS } from './cluster/registry.ts'
 import { nodesOf, touches } from './cluster/touches.ts'
 import { failuresOf } from './failure.ts'
 import type { Branch, Diagnosis, Failure, Inquiry, ProbeReport, StateFinding } from './inquiry.ts'
-import { probeAnswered } from './probes.ts'
+import { askedTries, probeAlwaysAnswered, probeAnswered, probeProof, resultText } from './probes.ts'
 import { type Asked, traceAsked } from './question/asked.ts'
 import { CHECKS } from './registry.ts'
 import { brokenBy } from './regression.ts'
@@ -28,7 +34,9 @@ const STATE_CHECKS: readonly ((q: Inquiry) => StateFinding[])[] = [
   bandwidthLimited,
   bigPacketsLost,
   someProbesLost,
-  allProbesLost,
+  refusedAfterAll,
+  packetsVanish,
+  endpointsSilent,
 ]
 
 /** A cause, and the failures it explains. */
@@ -205,9 +213,11 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
   const answered = probeAnswered(q) && !own.some(misdelivered)
   const refuted = answered && verdict === 'unreachable' ? refutation(q) : null
   if (refuted) {
-    verdict = 'reachable'
+    verdict = probeAlwaysAnswered(q) || !probeAnswered(q) ? 'reachable' : 'partial'
     success = null
   }
+  // The packets of the probe vanish before they get to where the state has them die: the state's cause is not the first.
+  const earlier = lostBeforePrediction(q) !== null
   const all = state.some((s) => s.hurts && (s.all === true || s.finding.code === 'underlay-drop'))
   const open = verdict === 'reachable' || (verdict === 'unknown' && state.some((s) => s.hurts && s.all === true))
   if (open && state.some((s) => s.hurts)) {
@@ -215,18 +225,22 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
     if (all) success = 0
   }
   const findings = [
-    ...explained.map((e) => verified(e, q.network, q.objects, asked)),
+    ...explained
+      .map((e) => withPackets(verified(e, q.network, q.objects, asked), packetEvidence(q, e.failure)))
+      .map((f) => (earlier && f.severity === 'error' ? { ...f, severity: 'warning' as const } : f)),
     ...state.map((s) => s.finding),
     ...(refuted ? [refuted] : []),
   ].map((f) => (refuted && f !== refuted && f.severity === 'error' ? { ...f, severity: 'warning' as const } : f))
   const cause = findings.find((f) => f.severity === 'error')
   const failing = verdict === 'unreachable' || verdict === 'partial'
+  const proof = proofOf(q, verdict, cause)
   return {
     question: q.question,
     verdict,
     successProbability: verdict === 'unknown' ? null : success,
     rootCause: failing ? (cause?.code ?? null) : null,
-    ...(q.probes ? { probes: q.probes.results.map(({ output: _, ...probe }) => probe) } : {}),
+    ...(q.probes ? { probes: answerProbes(q.probes) } : {}),
+    ...(proof ? { proof } : {}),
     branches: inSequence(dns, own),
     findings,
     missing:
@@ -261,14 +275,38 @@ function saysTheSame(a: Finding, b: Finding): boolean {
   return a.where.object === undefined || b.where.object === undefined || a.where.object === b.where.object
 }
 
+/** The finding with what the packets of the probe add to its proof. */
+function withPackets(f: Finding, evidence: readonly Evidence[]): Finding {
+  return evidence.length === 0
+    ? f
+    : { ...f, evidence: [...f.evidence.slice(0, 1), ...evidence, ...f.evidence.slice(1)] }
+}
+
+function answerProbes(report: ProbeReport): AnswerProbe[] {
+  return report.results.map((r) => ({
+    kind: r.kind,
+    target: r.target,
+    address: formatIp(r.address),
+    sent: r.sent,
+    answered: r.answered,
+    ...(r.error === undefined ? {} : { error: r.error }),
+    ...(r.milliseconds === undefined ? {} : { milliseconds: r.milliseconds }),
+    ...(r.mtu === undefined || r.mtu.largest === 0 ? {} : { bytes: r.mtu.largest }),
+    ...(r.senders?.[0] ? { refusedBy: formatIp(r.senders[0].from) } : {}),
+    ...(r.blind === undefined ? {} : { notSeen: r.blind }),
+    text: resultText(r),
+    command: r.command,
+  }))
+}
+
 function refutation(q: Inquiry): Finding {
-  const answered = q.probes?.results.filter((r) => r.answered > 0) ?? []
+  const answered = askedTries(q).filter((r) => r.answered > 0)
   return {
     code: 'prediction-refuted',
     severity: 'warning',
     title: 'real packets got an answer although the collected state says they should not',
     text: 'The state changed since it was collected, or it was read wrongly. The packets are right.',
     where: {},
-    evidence: answered.map((r) => ({ artefact: `probe: ${r.command}`, text: r.output, source: '--prove' })),
+    evidence: answered.map(probeProof),
   }
 }

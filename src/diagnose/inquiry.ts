@@ -3,6 +3,7 @@ import type { Ip } from '../base/ip.ts'
 import type { KubeObjects, NodeObject, PodObject, ServiceObject } from '../kubeobj/objects.ts'
 import type { Finding, Question } from '../model/finding.ts'
 import type { Netns, NetnsId, Network } from '../model/network.ts'
+import type { AnswerSender, CounterMove, Sightings, SilentNeighbour } from '../model/probe.ts'
 import type { ConnectionTrace, DropCause, Hop, PacketTrace, Step } from '../model/trace.ts'
 
 /** Who asks. `netns` null: outside the network, or a place nothing was collected from. */
@@ -57,20 +58,39 @@ export interface Failure {
 /** What the probes of `--prove` saw; absent without them. */
 export interface ProbeReport {
   readonly results: readonly ProbeResult[]
+  /** Where the packets were seen; absent when nobody watched. */
+  readonly sightings?: Sightings
+  /** Counters that stood higher after the probes, and of which netns counters were read at all. */
+  readonly moved?: readonly CounterMove[]
+  readonly counted?: readonly NetnsId[]
+  readonly silent?: readonly SilentNeighbour[]
+  /** What could not be tried or seen, a sentence each. */
+  readonly notes?: readonly string[]
 }
 
 export interface ProbeResult {
-  /** What was sent: a TCP connect, a datagram awaiting an answer, an echo, an echo with DF of `bytes`, a bulk transfer. */
-  readonly kind: 'connect' | 'datagram' | 'echo' | 'big-echo' | 'transfer'
+  /** What was sent: TCP connects, datagrams awaiting an answer, DNS queries, echoes, echoes of many sizes with DF. */
+  readonly kind: 'connect' | 'datagram' | 'dns' | 'echo' | 'mtu'
+  /**
+   * `asked`: the connection of the question. `endpoint`: an address behind the Service. `loss` and `path-mtu`: beside it, from the
+   * same source. `node-mtu`: between the nodes.
+   */
+  readonly purpose: 'asked' | 'endpoint' | 'loss' | 'path-mtu' | 'node-mtu'
   readonly target: string
+  readonly address: Ip
   readonly sent: number
   readonly answered: number
   /** errno name of the failures, when there was one: ECONNREFUSED, EHOSTUNREACH, ETIMEDOUT… */
   readonly error?: string
-  /** IP packet length for `big-echo`; bytes received for `transfer`. */
-  readonly bytes?: number
+  /** `mtu`: largest IP packet answered (0: none), smallest that was not (0: none was lost), largest the sender could send. */
+  readonly mtu?: { readonly largest: number; readonly lost: number; readonly configured: number }
   /** Median of the answered ones. */
   readonly milliseconds?: number
+  /** Who refused, as seen on the wire. */
+  readonly senders?: readonly AnswerSender[]
+  /** Why refusals could not be seen on the wire. */
+  readonly blind?: string
+  readonly dns?: readonly { readonly rcode: number; readonly from: string; readonly answers: number }[]
   /** The command as run and what it printed: the proof. */
   readonly command: string
   readonly output: string

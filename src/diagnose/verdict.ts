@@ -2,7 +2,7 @@
 import type { AnswerVerdict } from '../model/finding.ts'
 import { misdelivered } from './checks/node/misdelivered.ts'
 import type { Branch, ProbeReport } from './inquiry.ts'
-import { probeAnswered, probeFailed } from './probes.ts'
+import { probeAlwaysAnswered, probeAnswered, probeFailed } from './probes.ts'
 
 /** Shares smaller than this are rounding. */
 const DUST = 1e-9
@@ -58,6 +58,14 @@ export function verdictOf(shares: Shares, probes: ProbeReport | undefined): Verd
   } else if (s.outside > DUST && probeFailed(seen)) {
     s.failed += s.outside
     s.outside = 0
+  }
+  // Packets decide what the state does not tell; where only some come through, the state's shares stay open.
+  if (s.undecided > DUST && s.failed <= DUST && probeAlwaysAnswered(seen)) {
+    s.delivered += s.undecided
+    s.undecided = 0
+  } else if (s.undecided > DUST && s.delivered <= DUST && probeFailed(seen)) {
+    s.failed += s.undecided
+    s.undecided = 0
   }
   const open = s.outside + s.undecided
   if (open > DUST) {

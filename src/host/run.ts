@@ -9,6 +9,8 @@ export interface RunOptions {
   /** Most bytes of standard output kept; more stops the program. */
   readonly maxOutput: number
   readonly signal?: AbortSignal
+  /** Called with standard output as it comes, decoded. */
+  readonly onOutput?: (text: string) => void
 }
 
 export interface RunResult {
@@ -76,7 +78,10 @@ export function run(program: string, args: readonly string[], options: RunOption
     child.stdout.on('data', (chunk: Buffer) => {
       outBytes += chunk.length
       if (outBytes > options.maxOutput) stop('output-limit')
-      else out.push(chunk)
+      else {
+        out.push(chunk)
+        options.onOutput?.(chunk.toString('utf8'))
+      }
     })
     child.stderr.setEncoding('utf8')
     child.stderr.on('data', (chunk: string) => {

@@ -62,11 +62,20 @@ export interface Answer {
   readonly missing: readonly Missing[]
   /** With `--prove`: the packets that were sent and what came back. */
   readonly probes?: readonly AnswerProbe[]
+  /** With `--prove`: what the packets say of the prediction. */
+  readonly proof?: Proof
+}
+
+/** `refuted`: the packets did otherwise, and the verdict is theirs. `open`: they neither show it nor speak against it. */
+export interface Proof {
+  readonly outcome: 'confirmed' | 'refuted' | 'open'
+  readonly text: string
 }
 
 export interface AnswerProbe {
   readonly kind: string
   readonly target: string
+  readonly address: string
   readonly sent: number
   readonly answered: number
   /** errno name of the last failure. */
@@ -75,6 +84,12 @@ export interface AnswerProbe {
   readonly milliseconds?: number
   /** Length of the IP packets, where it mattered. */
   readonly bytes?: number
+  /** Source address of the refusal, when one was seen on the wire. */
+  readonly refusedBy?: string
+  /** Why refusals could not be seen. */
+  readonly notSeen?: string
+  /** The outcome in words. */
+  readonly text: string
   readonly command: string
 }
 

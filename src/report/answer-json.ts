@@ -88,7 +88,10 @@ export function answerJson(a: Answer): Record<string, unknown> {
     rootCause: a.rootCause,
     branches: a.branches.map(branchJson),
     findings: a.findings.map(findingJson),
-    ...(a.probes ? { probes: a.probes.map((p) => ({ ...p, command: clean(p.command, LIMIT) })) } : {}),
+    ...(a.probes
+      ? { probes: a.probes.map((p) => ({ ...p, text: clean(p.text, LIMIT), command: clean(p.command, LIMIT) })) }
+      : {}),
+    ...(a.proof ? { proof: { outcome: a.proof.outcome, text: clean(a.proof.text, LIMIT) } } : {}),
     missing: a.missing.map((m) => ({ artefact: clean(m.artefact, LIMIT), consequence: clean(m.consequence, LIMIT) })),
   }
 }

@@ -59,6 +59,7 @@ export function answerMarkdown(a: Answer): string {
   const out = [`## ${a.verdict}: ${plain(q.from)} → ${plain(q.to)} (${plain(q.protocol)})`]
   if (a.verdict === 'partial' && a.successProbability !== null)
     out.push(`${percent(a.successProbability)} of connections succeed.`)
+  if (a.proof) out.push(`Packets: ${a.proof.outcome}. ${plain(a.proof.text)}`)
   for (const f of a.findings) out.push(...findingMarkdown(f))
   const options = { style: styleFor(false), width: 100, wide: false }
   for (const b of a.branches)

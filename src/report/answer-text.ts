@@ -80,10 +80,20 @@ function branchLine(b: ConnectionTrace): string {
 }
 
 function probeLine(p: AnswerProbe): string {
-  const size = p.bytes === undefined ? '' : ` of ${p.bytes} bytes`
-  const time = p.milliseconds === undefined ? '' : `, ${p.milliseconds} ms`
-  const failed = p.answered < p.sent ? `, else ${p.error ?? 'no answer'}` : ''
-  return `${p.kind}${size} to ${clean(p.target)}: ${p.answered} of ${p.sent} answered${time}${failed}`
+  const time = p.milliseconds === undefined ? '' : ` (${p.milliseconds} ms)`
+  const unseen = p.notSeen === undefined || p.answered === p.sent ? '' : `; ${p.notSeen}`
+  return `${clean(p.target)}: ${clean(p.text)}${time}${clean(unseen)}`
+}
+
+const OUTCOME = {
+  confirmed: 'packets confirm it',
+  refuted: 'packets refute it',
+  open: 'packets leave it open',
+} as const
+
+/** What the packets say of the prediction. */
+export function proofLines(a: Answer, width: number): string[] {
+  return a.proof ? wrap(`${OUTCOME[a.proof.outcome]}: ${clean(a.proof.text, 400)}`, width, '  ', '  ') : []
 }
 
 /** The branch to show in full: the likeliest of those that explain the verdict. */
@@ -103,6 +113,9 @@ export function answerText(a: Answer, options: TextOptions): string {
   if (first) {
     const head = `${first.code}${whereText(first) ? ` ${whereText(first)}` : ''}: ${clean(first.title)}`
     lines.push(...wrap(head, width, '  ', '  ').map((l) => s.bold(l)))
+  }
+  lines.push(...proofLines(a, width))
+  if (first) {
     lines.push('', ...findingLines(first, s, width, options.wide))
   }
   if (others.length > 0) {

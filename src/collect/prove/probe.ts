@@ -1,114 +1,128 @@
-/** Sends one kind of probe from one network namespace of one node. */
-import { commandOn, describeVia, type Via } from '../../host/reach.ts'
-import { run } from '../../host/run.ts'
-import type { InventoryPod } from '../inventory.ts'
-import script from './probe.sh'
+/** Asks with real packets from one network namespace, watches packets in another, reads counters in a third. */
+import counters from './counters.sh'
+import { describePlace, type ProbePlace, runAt } from './place.ts'
+import program from './probe.py'
+import fallback from './probe.sh'
+import { type CounterReading, readCounters } from './read-counters.ts'
+import { type AskOutput, readAsked, readWatched, type Seen } from './read-output.ts'
 
-/** Where a probe starts: the node's own netns, or a netns on it. */
-export interface ProbePlace {
-  readonly via: Via
-  readonly pod: InventoryPod['via'] | null
-}
-
-export interface ProbeSpec {
-  readonly kind: 'connect' | 'datagram' | 'echo' | 'big-echo'
+export interface Job {
+  readonly kind: 'connect' | 'datagram' | 'dns' | 'echo' | 'mtu'
   readonly address: string
-  /** Destination port; for `big-echo` the length of the IP packet in bytes; 0 for `echo`. */
+  /** 0 for `echo` and `mtu`. */
   readonly port: number
   readonly count: number
   /** Seconds to wait for each answer. */
   readonly wait: number
   readonly sourcePort?: number
+  /** `dns`: the name asked for. `echo`: seconds between two. `mtu`: `LOW-HIGH`, lengths of IP packets in bytes. */
+  readonly extra?: string
 }
 
-export interface ProbeOutcome {
-  readonly spec: ProbeSpec
-  readonly sent: number
-  readonly answered: number
-  /** errno name of the last failure. */
-  readonly error?: string
-  /** Median of the answered ones. */
-  readonly milliseconds?: number
+const END = 'NETWHY_END_OF_PROGRAM'
+/** The python program where there is python3, else the shell's own ways. */
+const script = `if command -v python3 >/dev/null 2>&1; then exec python3 - "$@" <<'${END}'\n${program}\n${END}\nfi\n`
+
+function jobText(job: Job): string {
+  const { kind, address, port, count, wait, sourcePort = 0, extra = '' } = job
+  // The words are joined by commas; a name from the cluster may hold none.
+  return [kind, address, port, count, wait, sourcePort, extra.replace(/[^A-Za-z0-9._-]/g, '')].join(',')
+}
+
+export interface Asked extends AskOutput {
   readonly command: string
-  /** What it printed, at most 2000 characters. */
+  /** What it printed, at most 4000 characters. */
   readonly output: string
 }
 
-const CONNECT_TIMEOUT = 10
-const MAX_OUTPUT = 64 * 1024
-
-function command(place: ProbePlace, spec: ProbeSpec): string[] {
-  const args = [
-    spec.kind,
-    spec.address,
-    String(spec.port),
-    String(spec.count),
-    String(spec.wait),
-    String(spec.sourcePort ?? 0),
-  ]
-  const inner = ['sh', '-s', '--', ...args]
-  if (place.pod === null) return inner
-  return place.pod.kind === 'netns'
-    ? ['ip', 'netns', 'exec', place.pod.name, ...inner]
-    : ['nsenter', '-t', String(place.pod.pid), '-n', '--', ...inner]
+/** Sends the packets of all jobs. Null when the place could not be reached. */
+export async function askFrom(place: ProbePlace, jobs: readonly Job[], signal?: AbortSignal): Promise<Asked | null> {
+  const words = jobs.map(jobText)
+  const result = await runAt(place, script + fallback, words, { seconds: 35, ...(signal ? { signal } : {}) })
+  if (result.startError !== undefined || result.exitCode === null) return null
+  const output = result.stdout.toString('utf8')
+  const read = readAsked(output, jobs.length)
+  if (read.jobs.every((j) => j.sent === 0)) return null
+  return { ...read, command: `${describePlace(place)}: ${words.join(' ')}`, output: output.slice(0, 4000) }
 }
 
-/** The outcome of a probe, or null when it could not be made at all (no tool, node gone). */
-export async function probe(place: ProbePlace, spec: ProbeSpec, signal?: AbortSignal): Promise<ProbeOutcome | null> {
-  const words = command(place, spec)
-  const { program, args } = commandOn(place.via, words, CONNECT_TIMEOUT)
-  const result = await run(program, args, {
-    stdin: script,
-    timeout: (CONNECT_TIMEOUT + spec.count * (spec.wait + 0.3) + 5) * 1000,
-    maxOutput: MAX_OUTPUT,
+export interface WatchSpec {
+  /** IANA number of what is carried. */
+  readonly protocol: number
+  /** Addresses and ports (0: any) of the far end, before and after translation. */
+  readonly marks: readonly { readonly address: string; readonly port: number }[]
+  /** UDP ports of VXLAN and Geneve, whose inner packets count as well. */
+  readonly tunnelPorts: readonly number[]
+}
+
+export interface Watcher {
+  /** Settles when packets are seen from now on; false: there will be nothing to see. */
+  readonly ready: Promise<boolean>
+  /** Stops it and gives what was seen, or why that is not known. */
+  readonly stop: () => Promise<{ readonly seen: readonly Seen[] } | { readonly reason: string }>
+}
+
+/** Seconds a watcher lives at most. */
+const WATCH = 20
+
+/** Starts watching packets in a netns. It must be stopped; it ends by itself all the same. */
+export function watchAt(place: ProbePlace, spec: WatchSpec): Watcher {
+  const marks = spec.marks.slice(0, 24).map((m) => `${m.address}/${m.port}`)
+  const word = `watch,${WATCH},${spec.protocol},${marks.join('+')},${spec.tunnelPorts.slice(0, 8).join('+')}`
+  const abort = new AbortController()
+  let isReady: (ready: boolean) => void = () => {}
+  const ready = new Promise<boolean>((resolve) => {
+    isReady = resolve
+  })
+  let head = ''
+  const ended = runAt(place, script, [word], {
+    seconds: WATCH + 5,
+    signal: abort.signal,
+    onOutput: (text) => {
+      if (head.length < 64) head += text
+      if (head.startsWith('ready\n')) isReady(true)
+    },
+  }).then((result) => {
+    isReady(false)
+    return result
+  })
+  return {
+    ready,
+    stop: async () => {
+      abort.abort()
+      const result = await ended
+      const { ready: was, seen, lost } = readWatched(result.stdout.toString('utf8'))
+      if (!was) return { reason: 'packets cannot be captured there: no python3, or not allowed' }
+      if (lost !== null && lost > 0) return { reason: `${lost} packets went by unseen` }
+      return { seen }
+    },
+  }
+}
+
+/** Which programs tell the rules of a netns; asking one that has none could load kernel modules. */
+export const RULE_TOOLS = [
+  'iptables-save',
+  'ip6tables-save',
+  'iptables-legacy-save',
+  'ip6tables-legacy-save',
+  'iptables-nft-save',
+  'ip6tables-nft-save',
+  'nft',
+] as const
+export type RuleTool = (typeof RULE_TOOLS)[number]
+
+/** Reads the counters of a netns. Null when it could not be reached. */
+export async function countersAt(
+  place: ProbePlace,
+  tools: readonly RuleTool[],
+  suspects: readonly string[],
+  signal?: AbortSignal,
+): Promise<CounterReading | null> {
+  const wanted = suspects.filter((s) => s.length > 0 && s.length <= 1000 && !/[\0\n]/.test(s)).slice(0, 20)
+  const result = await runAt(place, counters, [...tools, '--', ...wanted], {
+    seconds: 10,
     ...(signal ? { signal } : {}),
   })
   if (result.startError !== undefined || result.exitCode === null) return null
-  const output = result.stdout.toString('utf8')
-  const counts = spec.kind === 'connect' || spec.kind === 'datagram' ? readTries(output) : readPing(output)
-  if (!counts) return null
-  return {
-    spec,
-    ...counts,
-    command: `${describeVia(place.via)}: ${words.filter((w) => w !== '-s' && w !== '--' && w !== 'sh').join(' ')}`,
-    output: (output.trim() || result.stderr.trim()).slice(0, 2000),
-  }
-}
-
-type Counts = Pick<ProbeOutcome, 'sent' | 'answered' | 'error' | 'milliseconds'>
-
-/** `ok MS` and `fail ERRNO` lines of probe.sh. Null when there are none: no tool was found. */
-export function readTries(output: string): Counts | null {
-  const times: number[] = []
-  let sent = 0
-  let error: string | undefined
-  for (const line of output.split('\n')) {
-    const ok = /^ok ([0-9.]+)$/.exec(line)
-    const fail = /^fail (\w+)$/.exec(line)
-    if (!ok && !fail) continue
-    sent++
-    if (ok) times.push(Number(ok[1]))
-    else error = fail?.[1]
-  }
-  if (sent === 0) return null
-  const median = times.sort((x, y) => x - y)[Math.floor(times.length / 2)]
-  return {
-    sent,
-    answered: times.length,
-    ...(error === undefined ? {} : { error }),
-    ...(median === undefined ? {} : { milliseconds: median }),
-  }
-}
-
-/** The summary line of ping (iputils and busybox). */
-export function readPing(output: string): Counts | null {
-  const m = /(\d+) packets transmitted, (\d+) (?:packets )?received/.exec(output)
-  if (!m) return null
-  const average = /= [0-9.]+\/([0-9.]+)\//.exec(output)
-  return {
-    sent: Number(m[1]),
-    answered: Number(m[2]),
-    ...(Number(m[2]) < Number(m[1]) ? { error: 'ETIMEDOUT' } : {}),
-    ...(average ? { milliseconds: Number(average[1]) } : {}),
-  }
+  return readCounters(result.stdout.toString('utf8'))
 }
