@@ -5,6 +5,7 @@ import { complete, printCompletion } from './complete.ts'
 import { declareCompletion } from './completion.ts'
 import { declareDoctor } from './doctor.ts'
 import { declareInventory } from './inventory.ts'
+import { declareLinks } from './inventory-views.ts'
 import { declareLab } from './lab.ts'
 import { declareMatrix } from './matrix.ts'
 import { declareRules } from './rules.ts'
@@ -25,6 +26,7 @@ export function buildProgram(name: string): Command {
   declareMatrix(program)
   declareDoctor(program)
   declareInventory(program)
+  declareLinks(program)
   declareRules(program)
   declareSnapshot(program)
   declareLab(program)

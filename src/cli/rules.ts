@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { declareRulesOwners } from './inventory-views.ts'
 import type { EvalOptions } from './rules-query.ts'
 
 const collect = (value: string, before: readonly string[] = []): string[] => [...before, value]
@@ -44,4 +45,5 @@ export function declareRules(program: Command): void {
       const { runEval } = await import('./rules-eval.ts')
       process.exitCode = await runEval(options)
     })
+  declareRulesOwners(rules)
 }

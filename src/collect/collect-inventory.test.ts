@@ -140,3 +140,11 @@ describe('files of objects', () => {
     ['x.yaml', 'just words', 'x.yaml:1:1: not a Kubernetes object'],
   ])('%s with %j: %s', (name, text, message) => expect(() => read(name, text)).toThrow(`${dir}/${message}`))
 })
+
+test('without nodes the snapshot holds the objects', async () => {
+  const file = join(dir, 'o.json')
+  writeFileSync(file, '{"kind":"List","items":[]}')
+  const snapshot = await collectInventory({ nodes: [], pods: [], objects: [file] })
+  expect(snapshot.manifest.nodes).toEqual([])
+  expect(snapshot.paths('objects/')).toEqual(['objects/o.json'])
+})

@@ -74,3 +74,7 @@ describe('what is wrong is named with file, line and column', () => {
     expect(() => parse(levels.join('\n'))).toThrow('/etc/lab/inv.yaml:1:1:')
   })
 })
+
+test.each(['nodes: []\nobjects: [ o.json ]', 'objects: o.json'])('objects alone are an inventory: %j', (text) => {
+  expect(parseInventory(text, '/x/inv.yaml')).toEqual({ nodes: [], pods: [], objects: ['/x/o.json'] })
+})

@@ -26,6 +26,18 @@ export function inventoryJson(inv: Inventory): Record<string, unknown> {
   }
 }
 
+/** `netwhy links -o json`: the interfaces and attachments of the inventory. */
+export function linksJson(inv: Inventory): Record<string, unknown> {
+  const { apiVersion, nodes, interfaces, attachments, missing } = inventoryJson(inv)
+  return { apiVersion, kind: 'Links', nodes, attachments, interfaces, missing }
+}
+
+/** `netwhy rules owners -o json`. */
+export function ownersJson(inv: Inventory): Record<string, unknown> {
+  const { apiVersion, nodes, owners, unknownChains, missing } = inventoryJson(inv)
+  return { apiVersion, kind: 'RuleOwners', nodes, owners, unknownChains, missing }
+}
+
 function citing<T extends { readonly evidence: readonly Evidence[] }>(fact: T): Record<string, unknown> {
   const { evidence, ...rest } = fact
   return { ...safe(rest), evidence: evidence.map(evidenceJson) }

@@ -1,8 +1,9 @@
 /** The inventory for a person: decisions, layers and the path on one screen; links and owners when asked. */
-import type { Decision, FactState, InterfaceFact, Inventory, Layer, PodAttachment } from '../model/inventory.ts'
+import type { Decision, FactState, Inventory, Layer } from '../model/inventory.ts'
 import { briefEvidence } from './brief.ts'
 import { clean } from './clean.ts'
 import { pathLines } from './inventory-path.ts'
+import { linkLines, ownerLines, several } from './inventory-tables.ts'
 import { type Style, styleFor, wrap } from './style.ts'
 
 export interface InventoryTextOptions {
@@ -38,8 +39,8 @@ export function inventoryText(inv: Inventory, options: InventoryTextOptions): st
     lines.push(...wrap(`${holes.map((l) => l.title).join(', ')}: not known`, width, `${s.yellow('?')} `, '    '))
   lines.push('', s.bold('Way of a packet out of a pod') + s.dim('   ● rewritten here  ○ not  ? not known'))
   lines.push(...pathLines(inv.path, inv.nodes.filter((n) => n.collected).length, s, width))
-  if (options.wide || options.links) lines.push(...linkLines(inv, s))
-  if (options.wide) lines.push(...ownerLines(inv, s, width))
+  if (options.wide || options.links) lines.push('', ...linkLines(inv, s))
+  if (options.wide) lines.push('', ...ownerLines(inv, s, width))
   const missing = inv.missing.slice(0, options.wide ? 1000 : 3)
   if (missing.length > 0) {
     lines.push('', s.bold('Not collected'))
@@ -68,10 +69,6 @@ function headLines(inv: Inventory, s: Style, width: number): string[] {
     lines.push(...wrap(clean(sorted.length === 1 ? text : `${namesText(nodes)}: ${text}`), width, '', '  '))
   if (sorted.length > 3) lines.push(`… and ${sorted.length - 3} more sets of versions with -o json`)
   return lines
-}
-
-function several(n: number, word: string): string {
-  return `${n} ${word}${n === 1 ? '' : 's'}`
 }
 
 function lookedAt(inv: Inventory): string {
@@ -158,79 +155,4 @@ function layerLines(l: Layer, s: Style, width: number, column: number): string[]
   const hang = ' '.repeat(TITLE + 3 + column)
   const [first = '', ...rest] = wrap(text, width, hang, hang)
   return [rowLines(l.title, l.state, owner.padEnd(column) + first.slice(hang.length), s, 10_000)[0]!, ...rest]
-}
-
-function linkLines(inv: Inventory, s: Style): string[] {
-  const lines = ['', s.bold('Pods and their links')]
-  if (inv.attachments.length === 0) lines.push('  none known')
-  lines.push(...table(inv.attachments.map(attachmentRow)))
-  lines.push('', s.bold('Interfaces of nodes'))
-  const hosts = inv.interfaces.filter((i) => i.netns === 'host')
-  if (hosts.length === 0) lines.push('  not collected')
-  lines.push(...table(hosts.map(interfaceRow)))
-  return lines
-}
-
-function attachmentRow(a: PodAttachment): string[] {
-  const hairpin = a.hairpin === undefined ? '' : a.hairpin ? 'hairpin on' : 'hairpin off'
-  const way = [a.link ?? '', a.hostLink ?? '', a.bridge ?? (a.hostLink === undefined ? '' : 'routed')].filter(
-    (x) => x !== '',
-  )
-  return [
-    a.node,
-    a.pod,
-    a.addresses.join(','),
-    way.join(' ↔ '),
-    a.mtu === undefined ? '' : `mtu ${a.mtu}`,
-    a.why ?? hairpin,
-  ]
-}
-
-function interfaceRow(i: InterfaceFact): string[] {
-  const peer = i.peer ? `↔ ${i.peer.netns.replace(`${i.node}/`, '')}:${i.peer.link}` : ''
-  const master = i.master === undefined ? '' : `in ${i.master}`
-  return [
-    i.node,
-    i.name,
-    i.type,
-    i.up ? 'up' : 'down',
-    `mtu ${i.mtu}`,
-    [master, peer, i.detail ?? '', ...i.addresses].filter((x) => x !== '').join(' '),
-  ]
-}
-
-function ownerLines(inv: Inventory, s: Style, width: number): string[] {
-  const lines = ['', s.bold('Owners of chains and rules')]
-  if (inv.owners.length === 0) lines.push('  no rules, or none collected')
-  lines.push(
-    ...table(
-      inv.owners.map((o) => [
-        o.node,
-        o.netns,
-        o.owner,
-        several(o.chains, 'chain'),
-        several(o.rules, 'rule'),
-        o.backends.join(', '),
-      ]),
-    ),
-  )
-  lines.push('', s.bold('Chains with no known owner'))
-  if (inv.unknownChains.length === 0) lines.push('  none')
-  for (const c of inv.unknownChains)
-    lines.push(
-      ...wrap(
-        clean(`${c.node} ${c.netns}: ${c.family} ${c.table} ${c.chain}, ${several(c.rules, 'rule')}`),
-        width,
-        '  ',
-        '    ',
-      ),
-    )
-  return lines
-}
-
-/** Columns as wide as their longest word; the last one is not padded. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const cells = rows.map((r) => r.map((c) => clean(c)))
-  const widths = (cells[0] ?? []).map((_, i) => Math.max(...cells.map((r) => r[i]!.length)))
-  return cells.map((r) => `  ${r.map((c, i) => (i === r.length - 1 ? c : c.padEnd(widths[i]!))).join('  ')}`.trimEnd())
 }

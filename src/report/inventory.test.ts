@@ -6,7 +6,7 @@ import { takeInventory } from '../diagnose/inventory/inventory.ts'
 import { OBJECTS, STATE } from '../diagnose/testing/cluster.ts'
 import type { Inventory } from '../model/inventory.ts'
 import { parseIptablesSave } from '../parse/iptables/index.ts'
-import { renderInventory } from './inventory.ts'
+import { renderInventory, renderView } from './inventory.ts'
 
 const RULES = `*nat
 :PREROUTING ACCEPT [0:0]
@@ -108,6 +108,20 @@ describe('the inventory for programs', () => {
     expect(parse(renderInventory(inventory, 'yaml', plain))).toEqual(
       JSON.parse(renderInventory(inventory, 'json', plain)),
     )
+  })
+})
+
+describe('single tables', () => {
+  it('links of every netns', () => {
+    const text = renderView(inventory, 'links', 'text', plain)
+    expect(text).toMatch(/node2 {2}pod\/default\/web2 {3,}eth0 .* ↔ host:veth-web2/)
+    expect(JSON.parse(renderView(inventory, 'links', 'json', plain))).toMatchObject({ kind: 'Links' })
+  })
+  it('owners, and chains of nobody', () => {
+    const text = renderView(inventory, 'owners', 'text', plain)
+    expect(text).toMatch(/node1 {2}host {2}kube-proxy +1 chain +3 rules/)
+    expect(text).toContain('node1 host: ip filter STRANGE, 1 rule')
+    expect(parse(renderView(inventory, 'owners', 'yaml', plain))).toMatchObject({ kind: 'RuleOwners' })
   })
 })
 

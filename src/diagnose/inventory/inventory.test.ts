@@ -10,6 +10,7 @@ import { parseIptablesSave } from '../../parse/iptables/index.ts'
 import { parseNftText } from '../../parse/nft/index.ts'
 import { OBJECTS, STATE } from '../testing/cluster.ts'
 import { takeInventory } from './inventory.ts'
+import { narrowTo } from './narrow.ts'
 
 const NOTHING: Network = { nodes: new Map(), netns: new Map(), issues: [], missing: [] }
 
@@ -369,6 +370,47 @@ describe('links', () => {
       netns: null,
       why: 'its netns was not found',
     })
+  })
+})
+
+describe('one node or one pod of it', () => {
+  const inv = take(topology(STATE))
+  it.each([
+    ['node1', ['default/client1', 'default/web1'], ['host', 'pod/default/client1', 'pod/default/web1']],
+    ['node/node2', ['default/web2'], ['host', 'pod/default/web2']],
+    ['pod/default/web1', ['default/web1'], ['host', 'pod/default/web1']],
+    ['default/web1', ['default/web1'], ['host', 'pod/default/web1']],
+  ])('%s', (reference, pods, netns) => {
+    const part = narrowTo(inv, reference)!
+    expect(part.attachments.map((a) => a.pod)).toEqual(pods)
+    expect([...new Set(part.interfaces.map((i) => i.netns))].sort()).toEqual(netns)
+  })
+  it('of the host a pod has only its veth and bridge', () => {
+    const host = narrowTo(inv, 'default/web1')!.interfaces.filter((i) => i.netns === 'host')
+    expect(host.map((i) => i.name)).toEqual(['cni0', 'veth-web1'])
+  })
+  it('an unknown name is null', () => expect(narrowTo(inv, 'node9')).toBeNull())
+})
+
+describe('eBPF data planes', () => {
+  const CILIUM = `  cilium_host dummy 10.244.1.1/32\n  cilium_vxlan vxlan 1 8472 172.30.0.11\n  route 10.244.2.0/24 via 10.244.1.1 dev cilium_host`
+  it('Cilium: the tunnel behind cilium_host, Services and policy without chains', () => {
+    const inv = take(nodes(CILIUM), OBJECTS, 'node1')
+    expect(of(inv, 'overlay')).toMatchObject({
+      value: 'overlay: VXLAN, VNI 1, UDP 8472 (cilium_vxlan)',
+      owner: 'Cilium',
+    })
+    expect(of(inv, 'proxy-mode')).toMatchObject({
+      value: "by Cilium's own data plane: no rules of kube-proxy are here",
+      owner: 'Cilium',
+    })
+    expect(of(inv, 'policy-enforcer').owner).toBe('Cilium')
+    expect(of(inv, 'cni').owner).toBe('Cilium')
+    expect(inv.layers.find((l) => l.id === 'forwarding-plane')?.text).toBe('eBPF programs (Cilium)')
+  })
+  it('beside kube-proxy its rules are what programs Services', () => {
+    const rules = save('*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\nCOMMIT\n')
+    expect(of(take(nodes(CILIUM, { 'node1/host': [rules] }), OBJECTS, 'node1'), 'proxy-mode').owner).toBe('kube-proxy')
   })
 })
 
