@@ -54,8 +54,8 @@ export const dnsSearchWildcard: ClusterCheck = {
           concerns: [{ kind: 'object' }],
           evidence: [by.evidence, ...answered.slice(0, 3).map((q) => q.evidence)],
           remedy: {
-            text: `Take ${domain} out of the resolv.conf that kubelet hands on (its resolvConf), or remove the wildcard record. For one pod: dnsConfig with ndots 2, or a dot at the end of the name.`,
-            commands: [`dig +short ${shellWord(`no-such-name-1234.${domain}`)}   # any answer is the wildcard`],
+            text: `Take ${domain} out of the resolv.conf that kubelet hands on (its resolvConf), or remove the wildcard record. An answer for a name that cannot exist proves the record. For one pod: dnsConfig with ndots 2, or a dot at the end of the name.`,
+            commands: [`dig +short ${shellWord(`no-such-name-1234.${domain}`)}`],
           },
         }),
       ]

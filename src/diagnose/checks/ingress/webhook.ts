@@ -61,11 +61,8 @@ function judge(
       ...trouble.evidence,
     ],
     remedy: {
-      text: `${trouble.todo} If the webhook's owner is gone for good, delete the configuration.`,
-      commands: [
-        `kubectl -n ${shellWord(to.namespace)} get service,endpointslice,pod`,
-        `kubectl delete ${w.configuration.toLowerCase()} ${shellWord(w.meta.name)}   # only when its owner is gone`,
-      ],
+      text: `${trouble.todo} If the webhook's owner is gone for good, delete ${w.configuration} ${w.meta.name}.`,
+      commands: [`kubectl -n ${shellWord(to.namespace)} get service,endpointslice,pod`],
     },
   }
   return clusterFinding('webhook-unreachable', words)

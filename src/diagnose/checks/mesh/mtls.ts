@@ -68,7 +68,7 @@ function finding(
         ? {
             commands: [
               `kubectl label namespace ${shellWord(ns)} istio-injection=enabled`,
-              `kubectl -n ${shellWord(ns)} rollout restart deployment   # pods get their sidecar when created`,
+              `kubectl -n ${shellWord(ns)} rollout restart deployment`,
             ],
           }
         : {}),
