@@ -147,7 +147,7 @@ export function lacking(place: Place, list: readonly Difference[]): ClusterFindi
     : `${node} lacks endpoints of ${list.length} Services`
   return clusterFinding(told.code, {
     severity: 'error',
-    title,
+    title: titled(told, node, title),
     text: `On ${node}: ${some(list, words)}. The EndpointSlices have these endpoints ready.${told.because}`,
     where: whereOf(place, one),
     concerns: concernsOf(list),
@@ -184,14 +184,21 @@ export function stale(place: Place, list: readonly Stale[]): ClusterFinding {
   const one = list.length === 1 ? list[0] : undefined
   const isGone = (t: Target) => ownerOf(state.network, state.objects, t.ip).kind !== 'pod'
   const share = (d: Stale) => d.gone.reduce((sum, t) => sum + t.share, 0)
-  const fate = (d: Stale) => (d.gone.every(isGone) ? 'gone' : 'no endpoint of it')
+  const fate = ({ gone }: Stale) =>
+    gone.length === 1
+      ? `which is ${gone.every(isGone) ? 'gone' : 'no endpoint of it'}`
+      : `which are ${gone.every(isGone) ? 'gone' : 'no endpoints of it'}`
   const words = (d: Stale) =>
-    `${percent(share(d))} of new connections to ${nameOf(d)} (${at(d)}) still go to ${targets(d.gone)}, which is ${fate(d)}${d.lacks.length > 0 ? `, and none to ${targets(d.lacks)}` : ''}`
+    `${percent(share(d))} of new connections to ${nameOf(d)} (${at(d)}) still go to ${targets(d.gone)}, ${fate(d)}${d.lacks.length > 0 ? `, and none to ${targets(d.lacks)}` : ''}`
   return clusterFinding(told.code, {
     severity: 'error',
-    title: one
-      ? `${node} still sends Service ${nameOf(one)} to ${targets(one.gone)}, which is ${fate(one)}`
-      : `${node} still sends ${list.length} Services to addresses that are no endpoints any more`,
+    title: titled(
+      told,
+      node,
+      one
+        ? `${node} still sends Service ${nameOf(one)} to ${targets(one.gone)}, ${fate(one)}`
+        : `${node} still sends ${list.length} Services to addresses that are no endpoints any more`,
+    ),
     text: `On ${node}: ${some(list, words)}. The rules are older than the EndpointSlices.${told.because}`,
     where: whereOf(place, one),
     concerns: concernsOf(list),
@@ -248,11 +255,15 @@ export function noServerFor(place: Place, list: readonly Difference[]): ClusterF
       : `no virtual server for ${at(d)} (${nameOf(d)})`
   return clusterFinding(told.code, {
     severity: 'error',
-    title: one
-      ? one.lead.unbound
-        ? `${node} does not hold the address of Service ${nameOf(one)}, so IPVS never gets its packets`
-        : `IPVS on ${node} has no virtual server for Service ${nameOf(one)}`
-      : `IPVS on ${node} does not serve ${list.length} Services`,
+    title: titled(
+      told,
+      node,
+      one
+        ? one.lead.unbound
+          ? `${node} does not hold the address of Service ${nameOf(one)}, so IPVS never gets its packets`
+          : `IPVS on ${node} has no virtual server for Service ${nameOf(one)}`
+        : `IPVS on ${node} does not serve ${list.length} Services`,
+    ),
     text: `On ${node}: ${some(list, words)}.${told.because}`,
     where: whereOf(place, one),
     concerns: concernsOf(list),
@@ -269,6 +280,10 @@ export function noServerFor(place: Place, list: readonly Difference[]): ClusterF
     remedy: restartProxy(state.objects, node),
     edit: (n) => withExpectedRules(n, state.objects, node),
   })
+}
+
+function titled(told: { readonly code: Code }, node: string, title: string): string {
+  return told.code === 'kube-proxy-not-running' ? `kube-proxy does not run on ${node}: ${title}` : title
 }
 
 function whereOf({ host }: Place, one: Difference | undefined) {
