@@ -68,7 +68,7 @@ export function findingLines(f: Finding, s: Style, width: number, wide: boolean)
   return lines
 }
 
-function branchLine(b: ConnectionTrace): string {
+function branchLine(b: ConnectionTrace, width: number): string[] {
   const end = b.forward
   const fate =
     b.disposition === 'delivered'
@@ -76,7 +76,8 @@ function branchLine(b: ConnectionTrace): string {
       : b.forward.disposition === 'delivered'
         ? `reply: ${b.disposition}`
         : b.disposition
-  return `${percent(b.probability).padStart(7)}  ${packetText(end.packet)} at ${placeText(end.netns)}: ${fate}`
+  const text = `${packetText(end.packet)} at ${placeText(end.netns)}: ${fate}`
+  return wrap(text, width, `  ${percent(b.probability).padStart(7)}  `, ' '.repeat(11))
 }
 
 function probeLine(p: AnswerProbe): string {
@@ -135,7 +136,7 @@ export function answerText(a: Answer, options: TextOptions): string {
   if (a.branches.length > 1) {
     lines.push('', 'Branches')
     const sorted = [...a.branches].sort((x, y) => y.probability - x.probability)
-    for (const b of sorted.slice(0, options.wide ? 1000 : 10)) lines.push(`  ${branchLine(b)}`)
+    for (const b of sorted.slice(0, options.wide ? 1000 : 10)) lines.push(...branchLine(b, width))
     if (!options.wide && sorted.length > 10) lines.push(`  … and ${sorted.length - 10} more, all with -o wide`)
   }
   const shown = options.wide ? a.branches : [mainBranch(a)].filter((b) => b !== undefined)
