@@ -5,6 +5,9 @@ import { clean } from './clean.ts'
 import { STATE_MARK } from './matrix-words.ts'
 import { wrap } from './style.ts'
 
+/** Nodes told one by one. */
+const MOST_LINES = 12
+
 const BAD: readonly MatrixState[] = ['fails', 'partial', 'unknown', 'denied']
 
 /** Lines of at most `width` columns; none where no pair was tried. */
@@ -30,12 +33,20 @@ export function nodeLines(pairs: readonly NodePair[], width: number): string[] {
 function summary(pairs: readonly NodePair[], from: readonly string[], to: readonly string[], width: number): string[] {
   const bad = pairs.filter((p) => BAD.includes(p.state))
   const lines = [`  ${pairs.length - bad.length} of ${pairs.length} tried pairs of nodes work`]
+  const between = pairs.filter((p) => p.from !== p.to)
+  if (between.length > 0 && between.every((p) => BAD.includes(p.state)))
+    return [
+      ...lines,
+      ...wrap(`${STATE_MARK[between[0]!.state]} every pair of two nodes${codes(between)}`, width, '  ', '    '),
+    ]
   const told = new Set<NodePair>()
+  let more = 0
   const tell = (who: string, list: readonly NodePair[]) => {
     const open = list.filter((p) => !told.has(p))
     if (list.length < 2 || open.length === 0 || !list.every((p) => BAD.includes(p.state))) return
     for (const p of open) told.add(p)
-    lines.push(...wrap(`${STATE_MARK[list[0]!.state]} ${who}${codes(list)}`, width, '  ', '    '))
+    if (lines.length > MOST_LINES) more++
+    else lines.push(...wrap(`${STATE_MARK[list[0]!.state]} ${who}${codes(list)}`, width, '  ', '    '))
   }
   for (const f of from)
     tell(
@@ -47,6 +58,7 @@ function summary(pairs: readonly NodePair[], from: readonly string[], to: readon
       `everything to ${clean(t)}`,
       pairs.filter((p) => p.to === t && p.from !== t),
     )
+  if (more > 0) lines.push(`  … and ${more} more nodes alike, all in -o csv`)
   const rest = bad.filter((p) => !told.has(p))
   for (const p of rest.slice(0, 20))
     lines.push(...wrap(`${STATE_MARK[p.state]} ${clean(p.from)} → ${clean(p.to)}${codes([p])}`, width, '  ', '    '))
