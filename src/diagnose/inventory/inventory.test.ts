@@ -414,6 +414,21 @@ describe('eBPF data planes', () => {
   })
 })
 
+describe('MTU', () => {
+  const alone = STATE.slice(0, STATE.indexOf('netns node2/pod/default/web2')).replace(/ {2}veth-web2 .*\n/, '')
+  it('a node without pods does not differ', () => {
+    const d = of(take(topology(alone)), 'mtu')
+    expect([d.state, d.value]).toEqual(['present', 'eth0 1500, flannel.1 1450, cni0 1450, pods 1450'])
+  })
+  it('a node without the tunnel does', () => {
+    const d = of(take(topology(alone.replace(/ {2}flannel\.1 vxlan 1 8472 172\.30\.0\.12 .*\n/, ''))), 'mtu')
+    expect(d.groups.map((g) => g.value)).toEqual([
+      'eth0 1500, flannel.1 1450, cni0 1450, pods 1450',
+      'eth0 1500, cni0 1450',
+    ])
+  })
+})
+
 describe('many nodes', () => {
   const many = (different: number) =>
     topology(

@@ -21,9 +21,13 @@ export function mtus(s: Surroundings): Decision {
     const evidence = [...(nic ? [nic] : []), ...tunnels, ...bridges].map((l) => l.evidence)
     return { node, state: 'present', value: parts.join(', '), evidence }
   })
-  // A node without pods does not differ from those that have some: it only tells less.
-  const all = [...partsOf.values()].sort((a, b) => b.length - a.length)
-  const fullest = (node: string) => all.find((p) => (partsOf.get(node) ?? []).every((x) => p.includes(x))) ?? []
+  // A node without pods does not differ from one that has some, if all else is equal.
+  const links = (parts: readonly string[]) => parts.filter((p) => !p.startsWith('pods ')).join(', ')
+  const fullest = (node: string) => {
+    const own = partsOf.get(node) ?? []
+    const alike = [...partsOf.values()].filter((p) => p.length > own.length && links(p) === own.join(', '))
+    return alike[0] ?? own
+  }
   return ofNodes(
     { id: 'mtu', title: 'MTU' },
     facts.map((f) => (f.state === 'unknown' ? f : { ...f, value: fullest(f.node).join(', ') })),
