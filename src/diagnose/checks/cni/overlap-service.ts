@@ -1,17 +1,24 @@
 /** Services must not share addresses with machines or pods. */
-import { formatIp, formatPrefix, ipEquals, parseIp, prefixContains, prefixesOverlap } from '../../../base/ip.ts'
-import type { ClusterCheck, ClusterFinding } from '../../cluster/check.ts'
+import {
+  formatIp,
+  formatPrefix,
+  ipEquals,
+  isLoopback,
+  parseIp,
+  prefixContains,
+  prefixesOverlap,
+} from '../../../base/ip.ts'
+import type { Link, Netns } from '../../../model/network.ts'
+import type { ClusterCheck, ClusterFinding, ClusterState } from '../../cluster/check.ts'
 import { clusterFinding } from '../../cluster/finding.ts'
 import { nodeProof, serviceProof } from '../../view/object-proof.ts'
-import { holders } from '../../view/owner.ts'
-
 import { internalAddresses, podNetworks, serviceNetworks } from './ranges.ts'
 
 /** `cidr-overlap-service`: machines or pods have addresses that kube-proxy takes for Services. */
 export const overlapService: ClusterCheck = {
   name: 'cidr-overlap-service',
   find(state) {
-    const { objects, network } = state
+    const { objects } = state
     const out: ClusterFinding[] = []
     const seen = new Set<string>()
     for (const s of serviceNetworks(state)) {
@@ -39,15 +46,12 @@ export const overlapService: ClusterCheck = {
         }),
       )
     }
-    const known = new Set(objects.nodes.map((n) => n.meta.name))
+    const machines = machinesByAddress(state)
     for (const service of objects.services)
       for (const text of service.clusterIPs) {
         const ip = parseIp(text)
         if (!ip) continue
-        // A machine that is no Node, or a Node's real link: IPVS and node-local DNS put Service addresses on dummies.
-        const other = holders(network, ip).find(
-          (h) => h.netns.kind !== 'pod' && (!known.has(h.netns.node) || h.link.kind === 'ethernet'),
-        )
+        const other = machines.get(formatIp(ip))
         const node = objects.nodes.find((n) => n.addresses.some((a) => a.address === text))
         if (!other && !node) continue
         const name = `${service.meta.namespace}/${service.meta.name}`
@@ -72,4 +76,20 @@ export const overlapService: ClusterCheck = {
       }
     return out
   },
+}
+
+/**
+ * Who has an address: machines that are no Nodes, and real links of Nodes. kube-proxy in IPVS mode and node-local DNS put
+ * Service addresses on dummies.
+ */
+function machinesByAddress({ objects, network }: ClusterState): Map<string, { netns: Netns; link: Link }> {
+  const out = new Map<string, { netns: Netns; link: Link }>()
+  if (!objects.known.has('Node')) return out
+  const nodes = new Set(objects.nodes.map((n) => n.meta.name))
+  for (const netns of network.netns.values())
+    for (const link of netns.kind === 'pod' ? [] : netns.links) {
+      if (link.kind === 'dummy' || (nodes.has(netns.node) && link.kind !== 'ethernet')) continue
+      for (const a of link.addresses) if (!isLoopback(a.ip)) out.set(formatIp(a.ip), { netns, link })
+    }
+  return out
 }

@@ -17,12 +17,13 @@ export const podCidr: ClusterCheck = {
     const plugins = pluginsOf(state)
     if (!usesPodCidr(plugins)) return []
     const out: ClusterFinding[] = []
+    const waiting = stuckBy(state, (c) => c.kind === 'no-subnet-file')
     const some = objects.nodes.some((n) => n.podCIDRs.length > 0)
     for (const node of objects.nodes) {
       if (node.podCIDRs.length > 0 || isVirtual(node)) continue
       const files = network.nodes.get(node.meta.name)?.files
       const said = flannelSays(state, node.meta.name)
-      const stuck = stuckBy(state, (c) => c.kind === 'no-subnet-file').filter((g) => g.node === node.meta.name)
+      const stuck = waiting.filter((g) => g.node === node.meta.name)
       // Flannel on etcd needs no podCIDR on any Node.
       if (!some && !said && stuck.length === 0) continue
       out.push(

@@ -1,5 +1,5 @@
 /** `container-not-ready`: pods that run and are not ready, with what their probes and containers say. */
-import type { KubeObjects, PodObject } from '../../../kubeobj/objects.ts'
+import type { KubeObjects, PodObject, ServiceObject } from '../../../kubeobj/objects.ts'
 import type { ClusterCheck } from '../../cluster/check.ts'
 import { clusterFinding } from '../../cluster/finding.ts'
 import { outcomeWords, probeOutcome } from '../../setup/probe-text.ts'
@@ -17,10 +17,7 @@ function newest(objects: KubeObjects): number {
     ...objects.events.map((e) => e.lastSeen),
     ...objects.pods.flatMap((p) => p.conditions.map((c) => c.lastTransitionTime)),
   ]
-  return Math.max(
-    ...times.map((t) => (t === undefined ? Number.NaN : Date.parse(t))).filter((t) => !Number.isNaN(t)),
-    0,
-  )
+  return times.reduce((latest, t) => Math.max(latest, (t === undefined ? 0 : Date.parse(t)) || 0), 0)
 }
 
 export const containerNotReady: ClusterCheck = {
@@ -97,14 +94,17 @@ function reason(
 /** A Service that selects the pod and has no ready pod at all. */
 function onlyHope(objects: KubeObjects, pod: PodObject): string | null {
   for (const s of objects.services) {
-    if (s.selector === null || s.meta.namespace !== pod.meta.namespace || s.publishNotReadyAddresses) continue
-    const behind = objects.pods.filter(
-      (p) =>
-        p.meta.namespace === s.meta.namespace &&
-        Object.entries(s.selector ?? {}).every(([k, v]) => p.meta.labels[k] === v),
-    )
-    if (behind.includes(pod) && !behind.some((p) => readyOf(p)?.status === 'True' && p.phase === 'Running'))
-      return `${s.meta.namespace}/${s.meta.name}`
+    if (s.meta.namespace !== pod.meta.namespace || s.publishNotReadyAddresses || !selects(s, pod)) continue
+    const served = objects.pods.some((p) => p.phase === 'Running' && readyOf(p)?.status === 'True' && selects(s, p))
+    if (!served) return `${s.meta.namespace}/${s.meta.name}`
   }
   return null
+}
+
+function selects(service: ServiceObject, pod: PodObject): boolean {
+  return (
+    service.selector !== null &&
+    service.meta.namespace === pod.meta.namespace &&
+    Object.entries(service.selector).every(([k, v]) => pod.meta.labels[k] === v)
+  )
 }
