@@ -45,7 +45,7 @@ export function withoutCounters(rule: string): string {
 function hopTitle(hop: Hop): string {
   const name = netnsName(hop)
   if (name === 'host') return hop.node
-  return `${name.replace(/^pod\//, 'pod ')} (on ${hop.node})`
+  return `${name.replace(/^pod\//, 'pod ')}${hop.node === '' ? '' : ` (on ${hop.node})`}`
 }
 
 function stepLines(step: Step, ended: boolean, before: Step | undefined, o: PathOptions): string[] {

@@ -8,6 +8,7 @@ import { diagnosis } from '../../finding.ts'
 import type { Check, Failure } from '../../inquiry.ts'
 import { withExpectedRules } from '../../intent/expected-rules.ts'
 import { hasTraces, proxyOn } from '../../intent/proxy.ts'
+import { probeFailed } from '../../probes.ts'
 import { withoutRule } from '../../remedy/edit.ts'
 import { serviceProof } from '../../view/object-proof.ts'
 import { ownerOf, serviceOfAddress } from '../../view/owner.ts'
@@ -76,7 +77,8 @@ export const notrack: Check = {
     const tool = packet.src.family === 6 ? 'ip6tables' : 'iptables'
     const text = (rule?.text ?? hit.rule ?? '').replace(/^\[\d+:\d+\]\s*/, '')
     return diagnosis(f, 'notrack', {
-      ...(leaves ? { severity: 'warning' as const } : {}),
+      // Without a probe nobody knows whether the outside has a way back to pods.
+      ...(leaves && !service && !probeFailed(q) ? { severity: 'warning' as const } : {}),
       title: service
         ? `a rule keeps packets to Service ${serviceName(service)} out of conntrack, so they are never translated`
         : leaves
