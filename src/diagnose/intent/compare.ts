@@ -177,7 +177,8 @@ function differenceOf(
   const { targets } = lead
   const texts = new Set(targets.map((t) => t.text))
   const known = new Map(service.all.map((e) => [e.text, e]))
-  const usable = new Set(pool(service.all).map((e) => e.text))
+  // The fallback to terminating ones is made for the local set on its own, so both sets count.
+  const usable = new Set([...pool(service.all), ...service.reachable].map((e) => e.text))
   const strays = targets.filter((t) => !known.has(t.text))
   const lagging = targets.filter((t) => known.has(t.text) && !usable.has(t.text))
   const some = targets.some((t) => usable.has(t.text))
