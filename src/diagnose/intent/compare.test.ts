@@ -1,9 +1,9 @@
 /** What kube-proxy writes for any Services at all is never taken for a difference; what it did not see always is. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { endpoint, type Mode, objects, service, slice, world } from '../../../test/kube-proxy/world.ts'
 import type { EndpointSliceObject, KubeObjects, ServiceObject } from '../../kubeobj/objects.ts'
 import { compareNode } from './compare.ts'
-import { endpoint, type Mode, objects, service, slice, world } from './world.test-data.ts'
 
 const MODES: readonly Mode[] = ['iptables', 'nftables', 'ipvs']
 

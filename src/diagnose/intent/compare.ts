@@ -57,8 +57,13 @@ interface Place {
   readonly senders: Record<4 | 6, NodeSenders>
 }
 
-/** Null when what the node does with Services was not collected. */
-export function compareNode(network: Network, objects: KubeObjects, node: string): NodeComparison | null {
+/** Null when what the node does with Services was not collected. `only`: of these Services, where not all are wanted. */
+export function compareNode(
+  network: Network,
+  objects: KubeObjects,
+  node: string,
+  only: (service: ExpectedServicePort) => boolean = () => true,
+): NodeComparison | null {
   const id = network.nodes.get(node)?.host
   const host = id === undefined ? undefined : network.netns.get(id)
   if (!host || !isTold(host)) return null
@@ -77,6 +82,7 @@ export function compareNode(network: Network, objects: KubeObjects, node: string
   const families = { 4: { asked: 0, answered: 0 }, 6: { asked: 0, answered: 0 } }
   let ipvs = false
   for (const service of services) {
+    if (!only(service)) continue
     const senders = place.senders[service.family]
     let clean = true
     for (const frontend of service.frontends) {

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import type { KubeObjects, PodObject } from '../../../kubeobj/objects.ts'
 import {
   endpoint,
   type Mode,
@@ -9,7 +8,8 @@ import {
   service,
   slice,
   world,
-} from '../../intent/world.test-data.ts'
+} from '../../../../test/kube-proxy/world.ts'
+import type { KubeObjects, PodObject } from '../../../kubeobj/objects.ts'
 import { kubeProxyRules } from './kube-proxy-rules.ts'
 
 const A = '10.244.1.20'

@@ -14,6 +14,7 @@ import { serviceProof } from '../../view/object-proof.ts'
 import { ownerOf, serviceOfAddress } from '../../view/owner.ts'
 import { frontendOf, serviceName } from '../../view/service-view.ts'
 import { byNetfilter, matchesInvalid, ruleText } from '../netfilter/rule-facts.ts'
+import { partlyTranslated } from './kube-proxy-partly.ts'
 import { proxyCause, restartProxy } from './kube-proxy-words.ts'
 
 interface Notrack {
@@ -162,6 +163,8 @@ export const notTranslated: Check = {
     }
     const host = [...q.network.netns.values()].find((n) => n.kind === 'host' && n.node === f.hop.node)
     const node = f.hop.node
+    const partly = partlyTranslated(f, q, service)
+    if (partly) return partly
     const ipvs = (host?.ipvs.length ?? 0) > 0
     const any = host !== undefined && (ipvs || hasTraces(host))
     const told = proxyCause(
