@@ -10,6 +10,7 @@ import { parseNeighbours } from '../parse/iproute2/neighbours.ts'
 import { parseRoutes } from '../parse/iproute2/routes.ts'
 import { parseRoutingRules } from '../parse/iproute2/rules.ts'
 import { parseIpsetSave } from '../parse/ipset/index.ts'
+import { withConnectionCounts } from '../parse/ipvs/connections.ts'
 import { parseIpvs } from '../parse/ipvs/ipvsadm.ts'
 import { parseResolvConf } from '../parse/resolvconf/resolvconf.ts'
 import type { Listing, Origin } from '../parse/rows.ts'
@@ -129,9 +130,10 @@ export function netnsOf(place: Place, around: Surroundings): NetnsDraft {
   })
   const ipvs = lazy(() => {
     const saved = piece('ipvsadm.txt', parseIpvs)
-    return saved.whole || artefacts.trouble(`${place.folder}/proc-ip_vs.txt`) !== null
-      ? saved
-      : piece('proc-ip_vs.txt', parseIpvs)
+    if (!saved.whole && artefacts.trouble(`${place.folder}/proc-ip_vs.txt`) === null)
+      return piece('proc-ip_vs.txt', parseIpvs)
+    const listed = file('ipvsadm-connections.txt')
+    return listed.trouble === null ? { ...saved, value: withConnectionCounts(saved.value, listed.text) } : saved
   })
   const conntrack = lazy(() => piece('conntrack.txt', parseConntrack))
   const sysctls = lazy(() => {

@@ -47,14 +47,17 @@ export function findings(check: ClusterCheck, change: Change = {}): readonly Clu
   return check.find(stateOf(change))
 }
 
-/** `error fdb-wrong node1/host/flannel.1`, with ` hurts` after a severity that does; sorted. */
-export function summary(check: ClusterCheck, change: Change = {}): string[] {
+/** Severity (with ` hurts` where it does), code and place: `['error', 'fdb-wrong', 'node1/host/flannel.1']`. */
+export type Row = readonly [severity: string, code: string, place: string]
+
+/** What a check finds, in a fixed order. */
+export function summary(check: ClusterCheck, change: Change = {}): Row[] {
   return findings(check, change)
-    .map(({ finding: f, hurts }) => {
+    .map(({ finding: f, hurts }): Row => {
       const place = [f.where.node, f.where.netns, f.where.link].filter((x) => x !== undefined).join('/')
-      return `${f.severity}${hurts ? ' hurts' : ''} ${f.code} ${place}`
+      return [`${f.severity}${hurts ? ' hurts' : ''}`, f.code, place]
     })
-    .sort()
+    .sort((x, y) => (x.join(' ') < y.join(' ') ? -1 : 1))
 }
 
 const address = (text: string) => {

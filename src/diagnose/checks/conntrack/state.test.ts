@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { parseIptablesSave } from '../../../parse/iptables/index.ts'
 import type { ClusterCheck } from '../../cluster/check.ts'
 import { OBJECTS } from '../../testing/cluster.ts'
-import { type Change, entry, findings, log, summary } from '../../testing/cluster-state.ts'
+import { type Change, entry, findings, log, type Row, summary } from '../../testing/cluster-state.ts'
 import { conntrackFull } from './full.ts'
 import { conntrackInsertRace } from './insert-race.ts'
 import { conntrackInvalid } from './invalid.ts'
@@ -34,7 +34,7 @@ const WEB = '10.244.1.10:40000>10.96.0.80:80'
 const gone = (more: string) => `${WEB} 10.244.2.99:8080>10.244.1.10:40000${more}`
 const DNS = 'udp 10.244.1.10:4000>10.96.0.10:53 10.244.2.53:53>10.244.1.10:4000'
 
-const cases: Record<string, [ClusterCheck, Change, string[]]> = {
+const cases: Record<string, [ClusterCheck, Change, Row[]]> = {
   'table half full': [conntrackFull, table(100000), []],
   'table at its limit, with log and drops (F070)': [
     conntrackFull,
@@ -43,13 +43,13 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
       nodes: { node1: { kernelLog: FULL } },
       netns: { 'node1/host': { counters: counters({ 'conntrack.drop': 9123 }) } },
     },
-    ['error hurts conntrack-full node1/host'],
+    [['error hurts', 'conntrack-full', 'node1/host']],
   ],
-  'nearly full': [conntrackFull, table(230000), ['warning conntrack-full node1/host']],
+  'nearly full': [conntrackFull, table(230000), [['warning', 'conntrack-full', 'node1/host']]],
   'was full once': [
     conntrackFull,
     { ...table(1000), nodes: { node1: { kernelLog: FULL } } },
-    ['warning conntrack-full node1/host'],
+    [['warning', 'conntrack-full', 'node1/host']],
   ],
   'no limit': [conntrackFull, table(1000, 0), []],
   'other lines of the log': [
@@ -72,17 +72,17 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
         },
       },
     },
-    ['warning conntrack-insert-race node1/host'],
+    [['warning', 'conntrack-insert-race', 'node1/host']],
   ],
   'lost inserts, no lookup': [
     conntrackInsertRace,
     { netns: { 'node1/host': { counters: counters({ 'conntrack.insert_failed': 4321 }) } } },
-    ['info conntrack-insert-race node1/host'],
+    [['info', 'conntrack-insert-race', 'node1/host']],
   ],
   'invalid packets escape (F073)': [
     conntrackInvalid,
     invalid(5512, ACCEPT),
-    ['error hurts conntrack-invalid-drop node1/host'],
+    [['error hurts', 'conntrack-invalid-drop', 'node1/host']],
   ],
   'invalid packets are dropped': [
     conntrackInvalid,
@@ -104,17 +104,17 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
         })),
       },
     },
-    ['error conntrack-stale node1/host'],
+    [['error', 'conntrack-stale', 'node1/host']],
   ],
   'TCP entry to a pod that is gone, nobody answers': [
     conntrackStaleState,
     entries(`tcp SYN_SENT ${gone(' UNREPLIED')}`),
-    ['warning conntrack-stale node1/host'],
+    [['warning', 'conntrack-stale', 'node1/host']],
   ],
   'old TCP connection': [
     conntrackStaleState,
     entries(`tcp ESTABLISHED ${gone('')}`),
-    ['info conntrack-stale node1/host'],
+    [['info', 'conntrack-stale', 'node1/host']],
   ],
   'closing TCP connection': [conntrackStaleState, entries(`tcp TIME_WAIT ${gone('')}`), []],
   'entry to a live endpoint': [

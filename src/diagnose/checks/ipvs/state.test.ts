@@ -4,7 +4,7 @@ import type { IpvsService } from '../../../model/network.ts'
 import { parseIpvs } from '../../../parse/ipvs/ipvsadm.ts'
 import type { ClusterCheck } from '../../cluster/check.ts'
 import { OBJECTS, service } from '../../testing/cluster.ts'
-import { type Change, entry, summary } from '../../testing/cluster-state.ts'
+import { type Change, entry, type Row, summary } from '../../testing/cluster-state.ts'
 import { ipvsAddressConflict } from './address-conflict.ts'
 import { ipvsConnReuse } from './conn-reuse.ts'
 import { ipvsPortCollision } from './port-collision.ts'
@@ -49,11 +49,11 @@ const IPVS0 = (address: string) =>
     `  kube-ipvs0 dummy ${address} down\n  flannel.1 vxlan 1 8472 172.30.0.11`,
   ] as const
 
-const cases: Record<string, [ClusterCheck, Change, string[]]> = {
+const cases: Record<string, [ClusterCheck, Change, Row[]]> = {
   'leaving server, old kernel (F080)': [
     ipvsConnReuse,
     reuse('0', '4.19.0', 0),
-    ['error hurts ipvs-conn-reuse node1/host'],
+    [['error hurts', 'ipvs-conn-reuse', 'node1/host']],
   ],
   'leaving server, new kernel': [ipvsConnReuse, reuse('0', '5.15.0', 0), []],
   'leaving server whose connections have ended': [
@@ -65,7 +65,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
     [],
   ],
   'no server leaves': [ipvsConnReuse, reuse('0', '4.19.0', 1), []],
-  'old kernel, mode 1': [ipvsConnReuse, reuse('1', '5.4.0', 1), ['warning ipvs-conn-reuse node1/host']],
+  'old kernel, mode 1': [ipvsConnReuse, reuse('1', '5.4.0', 1), [['warning', 'ipvs-conn-reuse', 'node1/host']]],
   'kernel not known': [ipvsConnReuse, { ...reuse('0', '', 0) }, []],
   'no IPVS': [
     ipvsConnReuse,
@@ -75,7 +75,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'source port is a node port (F081)': [
     ipvsPortCollision,
     collision(SYN),
-    ['error hurts ipvs-port-collision node1/host'],
+    [['error hurts', 'ipvs-port-collision', 'node1/host']],
   ],
   'source port kept': [ipvsPortCollision, collision(SYN.replace('39616', '30080')), []],
   'source port of nobody': [ipvsPortCollision, collision(SYN.replace('172.30.0.11:30080', '172.30.0.11:31999')), []],
@@ -92,12 +92,12 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
       edits: [IPVS0('172.30.0.12/32')],
       objects: { services: [{ ...OBJECTS.services[0]!, externalIPs: ['172.30.0.12'] }] },
     },
-    ['error ipvs-address-conflict node1/host/kube-ipvs0'],
+    [['error', 'ipvs-address-conflict', 'node1/host/kube-ipvs0']],
   ],
   'a cluster IP on a NIC': [
     ipvsAddressConflict,
     { edits: [['eth0 wire 172.30.0.12/24', 'eth0 wire 172.30.0.12/24 10.96.0.80/32']] },
-    ['error ipvs-address-conflict node2/host/eth0'],
+    [['error', 'ipvs-address-conflict', 'node2/host/eth0']],
   ],
   'node-local DNS holds the DNS address': [
     ipvsAddressConflict,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Qdisc } from '../../../model/network.ts'
 import { OBJECTS } from '../../testing/cluster.ts'
-import { type Change, summary } from '../../testing/cluster-state.ts'
+import { type Change, type Row, summary } from '../../testing/cluster-state.ts'
 import { captureLeftovers } from './capture.ts'
 
 const qdisc = (filter: string): Change => {
@@ -24,13 +24,13 @@ const link = (line: string): Change => ({
   edits: [['  flannel.1 vxlan 1 8472 172.30.0.11', `  ${line}\n  flannel.1 vxlan 1 8472 172.30.0.11`]],
 })
 
-const cases: Record<string, [Change, string[]]> = {
+const cases: Record<string, [Change, Row[]]> = {
   none: [{}, []],
-  'a mirror device': [link('mirror0 vxlan 7 4789 172.30.0.11'), ['info capture-leftover node1/host/mirror0']],
-  "the lab's own links": [link('netwhy-tap dummy'), ['info capture-leftover node1/host/netwhy-tap']],
+  'a mirror device': [link('mirror0 vxlan 7 4789 172.30.0.11'), [['info', 'capture-leftover', 'node1/host/mirror0']]],
+  "the lab's own links": [link('netwhy-tap dummy'), [['info', 'capture-leftover', 'node1/host/netwhy-tap']]],
   'a mirrored veth': [
     qdisc('filter ingress protocol all pref 1 u32\n  action order 1: mirred (Egress Mirror to device mirror0) pipe'),
-    ['info capture-leftover node1/host/veth-web1'],
+    [['info', 'capture-leftover', 'node1/host/veth-web1']],
   ],
   'a redirect of the bandwidth plugin': [
     qdisc(
@@ -38,8 +38,11 @@ const cases: Record<string, [Change, string[]]> = {
     ),
     [],
   ],
-  'a debug pod': [pod('node-debugger-node1-x2x4v'), ['info capture-leftover node1']],
-  'a pod of ours': [pod('probe', { 'app.kubernetes.io/managed-by': 'netwhy' }), ['info capture-leftover node1']],
+  'a debug pod': [pod('node-debugger-node1-x2x4v'), [['info', 'capture-leftover', 'node1']]],
+  'a pod of ours': [
+    pod('probe', { 'app.kubernetes.io/managed-by': 'netwhy' }),
+    [['info', 'capture-leftover', 'node1']],
+  ],
   'a pod of somebody': [pod('debug-api'), []],
 }
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { type Change, stateOf, summary } from '../../testing/cluster-state.ts'
+import { type Change, type Row, stateOf, summary } from '../../testing/cluster-state.ts'
 import { mtuMismatch, overhead } from './mismatch.ts'
 
 const VETH2 = /(veth-web2 veth .*) mtu 1450/
 const POD2 = /(eth0 veth node2\/host:veth-web2 .*) mtu 1450/
 const FLANNEL2 = 'flannel.1 vxlan 1 8472 172.30.0.12 10.244.2.0/32'
-const cases: Record<string, [Change, string[]]> = {
+const cases: Record<string, [Change, Row[]]> = {
   'pod 1450, tunnel 1450, NIC 1500': [{}, []],
   'pod larger than the tunnel': [
     {
@@ -14,16 +14,16 @@ const cases: Record<string, [Change, string[]]> = {
         [POD2, '$1 mtu 1500'],
       ],
     },
-    ['warning mtu-mismatch node2/host/flannel.1'],
+    [['warning', 'mtu-mismatch', 'node2/host/flannel.1']],
   ],
   'pod larger than its host side': [
     { edits: [[VETH2, '$1 mtu 1400']] },
-    ['error hurts mtu-mismatch node2/host/veth-web2'],
+    [['error hurts', 'mtu-mismatch', 'node2/host/veth-web2']],
   ],
   'pod smaller than its host side': [{ edits: [[POD2, '$1 mtu 1400']] }, []],
   'tunnel larger than the NIC carries': [
     { edits: [['eth0 wire 172.30.0.12/24', 'eth0 wire 172.30.0.12/24 mtu 1480']] },
-    ['warning mtu-mismatch node2/host/flannel.1'],
+    [['warning', 'mtu-mismatch', 'node2/host/flannel.1']],
   ],
   'nodes disagree': [
     {
@@ -33,7 +33,7 @@ const cases: Record<string, [Change, string[]]> = {
         [POD2, '$1 mtu 1400'],
       ],
     },
-    ['warning mtu-mismatch node2/host/flannel.1'],
+    [['warning', 'mtu-mismatch', 'node2/host/flannel.1']],
   ],
   'jumbo frames everywhere': [
     {

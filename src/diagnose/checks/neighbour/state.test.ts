@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ClusterCheck } from '../../cluster/check.ts'
 import { OBJECTS, service } from '../../testing/cluster.ts'
-import { type Change, log, summary } from '../../testing/cluster-state.ts'
+import { type Change, log, type Row, summary } from '../../testing/cluster-state.ts'
 import { loadBalancerAddresses } from './load-balancer.ts'
 import { neighbourTableFull } from './table-full.ts'
 
@@ -68,29 +68,29 @@ const outside = (mac: string): Change => ({
   objects: { services: [lb], events: [assigned] },
 })
 
-const cases: Record<string, [ClusterCheck, Change, string[]]> = {
+const cases: Record<string, [ClusterCheck, Change, Row[]]> = {
   'table with room': [neighbourTableFull, arp(200), []],
   'table at its limit, with log and counter (F048)': [
     neighbourTableFull,
     { ...arp(1019, 5530), nodes: { node1: { kernelLog: OVERFLOW } } },
-    ['error hurts neighbour-table-full node1/host'],
+    [['error hurts', 'neighbour-table-full', 'node1/host']],
   ],
-  'nearly full': [neighbourTableFull, arp(950), ['warning neighbour-table-full node1/host']],
+  'nearly full': [neighbourTableFull, arp(950), [['warning', 'neighbour-table-full', 'node1/host']]],
   'was full once': [
     neighbourTableFull,
     { ...arp(200), nodes: { node1: { kernelLog: OVERFLOW } } },
-    ['warning neighbour-table-full node1/host'],
+    [['warning', 'neighbour-table-full', 'node1/host']],
   ],
   'an overflow of the IPv6 table is not one of the other': [
     neighbourTableFull,
     { ...arp(200), nodes: { node1: { kernelLog: log('neighbour: ndisc_cache: neighbor table overflow!') } } },
-    ['warning neighbour-table-full node1/host'],
+    [['warning', 'neighbour-table-full', 'node1/host']],
   ],
   'nothing known': [neighbourTableFull, {}, []],
   'announced by everybody: IPVS without strictARP': [
     loadBalancerAddresses,
     { edits: [IPVS1, IPVS2], sysctls: ignore('0'), objects: objects(L2) },
-    ['error lb-arp-conflict '],
+    [['error', 'lb-arp-conflict', '']],
   ],
   'IPVS with strictARP': [
     loadBalancerAddresses,
@@ -105,13 +105,13 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'a machine has the address': [
     loadBalancerAddresses,
     { edits: [['eth0 wire 172.30.0.12/24', 'eth0 wire 172.30.0.12/24 172.30.0.200/24']], objects: objects(L2) },
-    ['error lb-arp-conflict node2'],
+    [['error', 'lb-arp-conflict', 'node2']],
   ],
-  'pool without an advertisement': [loadBalancerAddresses, { objects: objects() }, ['error lb-not-announced ']],
+  'pool without an advertisement': [loadBalancerAddresses, { objects: objects() }, [['error', 'lb-not-announced', '']]],
   'advertisement of another pool': [
     loadBalancerAddresses,
     { objects: objects(custom('L2Advertisement', 'x', { ipAddressPools: ['other'] })) },
-    ['error lb-not-announced '],
+    [['error', 'lb-not-announced', '']],
   ],
   'advertisement of every pool': [loadBalancerAddresses, { objects: objects(L2) }, []],
   'advertisements not collected': [loadBalancerAddresses, { objects: { ...objects(), known: OBJECTS.known } }, []],
@@ -126,12 +126,12 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
         })),
       },
     },
-    ['error lb-not-announced '],
+    [['error', 'lb-not-announced', '']],
   ],
   'a machine outside still sends to the node before': [
     loadBalancerAddresses,
     outside('@node2/host:eth0'),
-    ['warning arp-stale-outside gw/host/eth0'],
+    [['warning', 'arp-stale-outside', 'gw/host/eth0']],
   ],
   'a machine outside sends to the right node': [loadBalancerAddresses, outside('@node1/host:eth0'), []],
 }

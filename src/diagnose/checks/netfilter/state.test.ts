@@ -3,7 +3,7 @@ import type { Backend } from '../../../model/ruleset.ts'
 import { parseIptablesSave } from '../../../parse/iptables/index.ts'
 import type { ClusterCheck } from '../../cluster/check.ts'
 import { OBJECTS, service } from '../../testing/cluster.ts'
-import { type Change, entry, summary } from '../../testing/cluster-state.ts'
+import { type Change, entry, type Row, summary } from '../../testing/cluster-state.ts'
 import { backendMixedState } from './backend-mixed-state.ts'
 import { markConflict } from './mark-conflict.ts'
 import { masqueradeUnwanted } from './masquerade-unwanted.ts'
@@ -87,21 +87,21 @@ const raw = (rule: string): Change => ({
   ...only(`*raw\n:PREROUTING ACCEPT [0:0]\n${rule}\nCOMMIT\n`),
   objects: NP,
 })
-const CONFLICT = ['error nodeport-port-conflict node1/host']
+const CONFLICT: Row[] = [['error', 'nodeport-port-conflict', 'node1/host']]
 const tracked = (text: string): Change => ({ netns: { 'node1/host': { conntrack: [entry(text)] } } })
 
-const cases: Record<string, [ClusterCheck, Change, string[]]> = {
+const cases: Record<string, [ClusterCheck, Change, Row[]]> = {
   'one back end': [backendMixedState, both(''), []],
   'a stale Service rule in the other (F056)': [
     backendMixedState,
     both(nat('', '-A PREROUTING -d 10.96.0.80/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.244.2.99:8080')),
-    ['error backend-mixed node1/host'],
+    [['error', 'backend-mixed', 'node1/host']],
   ],
-  'Service rules in both': [backendMixedState, both(PROXY), ['error backend-mixed node1/host']],
+  'Service rules in both': [backendMixedState, both(PROXY), [['error', 'backend-mixed', 'node1/host']]],
   'a firewall that drops in the other': [
     backendMixedState,
     both('*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i eth1 -j DROP\nCOMMIT\n'),
-    ['warning backend-mixed node1/host'],
+    [['warning', 'backend-mixed', 'node1/host']],
   ],
   'canaries and hints in the other': [backendMixedState, both(HINTS), []],
   'a rule that only accepts in the other': [
@@ -118,12 +118,12 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'kube-proxy cut off': [
     rulesFlushed,
     only(PROXY.replace('-A PREROUTING -j KUBE-SERVICES\n', '')),
-    ['error rules-flushed node1/host'],
+    [['error', 'rules-flushed', 'node1/host']],
   ],
   'chain emptied': [
     rulesFlushed,
     only(nat(':KUBE-SERVICES - [0:0]', '-A PREROUTING -j KUBE-SERVICES')),
-    ['error rules-flushed node1/host'],
+    [['error', 'rules-flushed', 'node1/host']],
   ],
   'no Service, nothing to do': [
     rulesFlushed,
@@ -155,17 +155,17 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
     [],
   ],
   'flannel has its rules': [rulesFlushed, flannel(FLANNEL), []],
-  "flannel's rules are gone here": [rulesFlushed, flannel(nat('', '')), ['error rules-flushed node1/host']],
+  "flannel's rules are gone here": [rulesFlushed, flannel(nat('', '')), [['error', 'rules-flushed', 'node1/host']]],
   "flannel's chain is empty": [
     rulesFlushed,
     flannel(nat(':FLANNEL-POSTRTG - [0:0]', '')),
-    ['error rules-flushed node1/host'],
+    [['error', 'rules-flushed', 'node1/host']],
   ],
   'own bits each': [markConflict, { rulesets: { 'node1/host': [save(PROXY), save(CALICO('0x10000/0x10000'))] } }, []],
   "Calico's bits over kube-proxy's": [
     markConflict,
     { rulesets: { 'node1/host': [save(PROXY), save(CALICO('0x4000/0x4000'))] } },
-    ['error mark-conflict node1/host'],
+    [['error', 'mark-conflict', 'node1/host']],
   ],
   'a program that clears a bit': [
     markConflict,
@@ -180,7 +180,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'pod to pod as the node': [
     masqueradeUnwanted,
     tracked('tcp ESTABLISHED 10.244.1.10:40000>10.244.2.20:8080 10.244.2.20:8080>172.30.0.11:40000'),
-    ['warning masquerade-unwanted node1/host'],
+    [['warning', 'masquerade-unwanted', 'node1/host']],
   ],
   'pod to its own Service (hairpin)': [
     masqueradeUnwanted,
@@ -195,7 +195,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'node port dropped before translation': [
     nodePortBlocked,
     raw('-A PREROUTING -p tcp -m tcp --dport 30000:32767 -j DROP'),
-    ['error nodeport-blocked node1/host'],
+    [['error', 'nodeport-blocked', 'node1/host']],
   ],
   'dropped for one source only': [
     nodePortBlocked,

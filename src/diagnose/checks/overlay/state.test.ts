@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ClusterCheck } from '../../cluster/check.ts'
 import { OBJECTS } from '../../testing/cluster.ts'
-import { type Change, findings, summary } from '../../testing/cluster-state.ts'
+import { type Change, findings, type Row, summary } from '../../testing/cluster-state.ts'
 import { hasOffloadFault, tunnelChecksum } from './checksum.ts'
 import { tunnelEnds } from './end-state.ts'
 import { usual } from './ends.ts'
@@ -16,20 +16,20 @@ const announced = (ip: string) =>
     meta: { ...n.meta, annotations: { 'flannel.alpha.coreos.com/public-ip': ip } },
   }))
 
-const cases: Record<string, [ClusterCheck, Change, string[]]> = {
+const cases: Record<string, [ClusterCheck, Change, Row[]]> = {
   'ends alike': [tunnelEnds, {}, []],
   'entries right': [tunnelPeers, {}, []],
   'MAC changed (F032)': [
     tunnelPeers,
     { edits: [[FLANNEL2, `${FLANNEL2} mac 5e:00:00:00:00:99`]] },
-    ['error vtep-mac-mismatch node2/host/flannel.1'],
+    [['error', 'vtep-mac-mismatch', 'node2/host/flannel.1']],
   ],
   'FDB leads to an old address (F033)': [
     tunnelPeers,
     { edits: [[FDB, 'fdb @node2/host:flannel.1 flannel.1 dst 172.30.0.99']] },
-    ['error fdb-wrong node1/host/flannel.1'],
+    [['error', 'fdb-wrong', 'node1/host/flannel.1']],
   ],
-  'FDB entry gone': [tunnelPeers, { edits: [[FDB, '']] }, ['error fdb-missing node1/host/flannel.1']],
+  'FDB entry gone': [tunnelPeers, { edits: [[FDB, '']] }, [['error', 'fdb-missing', 'node1/host/flannel.1']]],
   'FDB not collected': [tunnelPeers, { edits: [[FDB, 'unknown fdb']] }, []],
   'no entry, but a default one for every MAC': [
     tunnelPeers,
@@ -41,7 +41,11 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
     { edits: [[FDB, `${FDB}\n  fdb 5e:00:00:00:00:77 flannel.1 dst 172.30.0.77`]] },
     [],
   ],
-  'neighbour entry gone': [tunnelPeers, { edits: [[NEIGH, '']] }, ['error neighbour-unreachable node1/host/flannel.1']],
+  'neighbour entry gone': [
+    tunnelPeers,
+    { edits: [[NEIGH, '']] },
+    [['error', 'neighbour-unreachable', 'node1/host/flannel.1']],
+  ],
   'no route over the tunnel, no entry wanted': [
     tunnelPeers,
     {
@@ -55,17 +59,17 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'other UDP port (F034)': [
     tunnelEnds,
     { edits: [['vxlan 1 8472 172.30.0.12', 'vxlan 1 4789 172.30.0.12']] },
-    ['error tunnel-port-mismatch node2/host/flannel.1'],
+    [['error', 'tunnel-port-mismatch', 'node2/host/flannel.1']],
   ],
   'other VNI (F035)': [
     tunnelEnds,
     { edits: [['vxlan 1 8472 172.30.0.12', 'vxlan 4096 8472 172.30.0.12']] },
-    ['error tunnel-vni-mismatch node2/host/flannel.1'],
+    [['error', 'tunnel-vni-mismatch', 'node2/host/flannel.1']],
   ],
   'other VNI, so that flannel names the link after it': [
     tunnelEnds,
     { edits: [['flannel.1 vxlan 1 8472 172.30.0.12', 'flannel.4096 vxlan 4096 8472 172.30.0.12']] },
-    ['error tunnel-vni-mismatch node2/host/flannel.4096'],
+    [['error', 'tunnel-vni-mismatch', 'node2/host/flannel.4096']],
   ],
   'every node announces its NAT address (F036)': [
     tunnelPeers,
@@ -77,7 +81,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
       ],
       objects: { nodes: announced('10.0.2.15') },
     },
-    ['error tunnel-source-wrong node1/host/flannel.1'],
+    [['error', 'tunnel-source-wrong', 'node1/host/flannel.1']],
   ],
   'two addresses of one node': [
     tunnelPeers,
@@ -92,12 +96,12 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'local address gone': [
     tunnelEnds,
     { edits: [['eth0 wire 172.30.0.12/24', 'eth0 wire 172.30.0.112/24']] },
-    ['error tunnel-source-wrong node2/host/flannel.1'],
+    [['error', 'tunnel-source-wrong', 'node2/host/flannel.1']],
   ],
   'tunnel device down (F037)': [
     tunnelEnds,
     { edits: [[FLANNEL2, `${FLANNEL2} down`]] },
-    ['error tunnel-down node2/host/flannel.1'],
+    [['error', 'tunnel-down', 'node2/host/flannel.1']],
   ],
   'a tunnel device down that nobody uses': [
     tunnelEnds,
@@ -133,7 +137,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
       netns: { 'node2/host': { counters: new Map([['UdpInCsumErrors', 4000]]) } },
       nodes: { node1: { kernelRelease: '6.1.0' } },
     },
-    ['warning tunnel-checksum-offload node2/host/flannel.1'],
+    [['warning', 'tunnel-checksum-offload', 'node2/host/flannel.1']],
   ],
   'many damaged datagrams, a kernel known for it': [
     tunnelChecksum,
@@ -141,7 +145,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
       netns: { 'node2/host': { counters: new Map([['UdpInCsumErrors', 4000]]) } },
       nodes: { node1: { kernelRelease: '5.4.0-42-generic' } },
     },
-    ['error hurts tunnel-checksum-offload node2/host/flannel.1'],
+    [['error hurts', 'tunnel-checksum-offload', 'node2/host/flannel.1']],
   ],
 }
 
@@ -159,7 +163,7 @@ test('a device that is missing on one of three nodes', () => {
       ],
     ],
   })
-  expect(found.map((f) => `${f.finding.code} ${f.finding.where.node}`)).toEqual(['tunnel-missing node2'])
+  expect(found.map((f) => [f.finding.code, f.finding.where.node])).toEqual([['tunnel-missing', 'node2']])
 })
 
 test.each([

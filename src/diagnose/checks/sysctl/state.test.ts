@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ClusterCheck } from '../../cluster/check.ts'
 import { OBJECTS, service } from '../../testing/cluster.ts'
-import { type Change, findings, log, stateOf as stateWith, summary } from '../../testing/cluster-state.ts'
+import { type Change, findings, log, type Row, stateOf as stateWith, summary } from '../../testing/cluster-state.ts'
 import { bridgeNetfilterState } from './bridge-netfilter-state.ts'
 import { forwardingState } from './forwarding-state.ts'
 import { ipv6DefaultRoute } from './ipv6-default.ts'
@@ -30,9 +30,13 @@ const withDynamic = (accept: string): Change => ({
   edits: [[RA, `  eth1 wire 2001:db8::12/64\n${RA}`]],
 })
 
-const cases: Record<string, [ClusterCheck, Change, string[]]> = {
+const cases: Record<string, [ClusterCheck, Change, Row[]]> = {
   'forwarding on': [forwardingState, {}, []],
-  'ip_forward 0 (F099)': [forwardingState, on({ 'net.ipv4.ip_forward': '0' }), ['error ip-forward-off node2/host']],
+  'ip_forward 0 (F099)': [
+    forwardingState,
+    on({ 'net.ipv4.ip_forward': '0' }),
+    [['error', 'ip-forward-off', 'node2/host']],
+  ],
   'ip_forward 0 on a node without pods': [
     forwardingState,
     { ...on({ 'net.ipv4.ip_forward': '0' }), objects: { pods: OBJECTS.pods.filter((p) => p.nodeName !== 'node2') } },
@@ -41,12 +45,12 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'flannel.1 does not forward (F100)': [
     forwardingState,
     on({ 'net.ipv4.conf.flannel/1.forwarding': '0' }),
-    ['error link-forwarding-off node2/host/flannel.1'],
+    [['error', 'link-forwarding-off', 'node2/host/flannel.1']],
   ],
   'cni0 does not forward': [
     forwardingState,
     on({ 'net.ipv4.conf.cni0.forwarding': '0' }),
-    ['error link-forwarding-off node2/host/cni0'],
+    [['error', 'link-forwarding-off', 'node2/host/cni0']],
   ],
   'a bridge port or an unused NIC need not forward': [
     forwardingState,
@@ -70,7 +74,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
         pods: OBJECTS.pods.map((p) => ({ ...p, podIPs: [...p.podIPs, `fd00::${p.podIPs[0]!.split('.')[3]}`] })),
       },
     },
-    ['error ipv6-forwarding-off node2/host'],
+    [['error', 'ipv6-forwarding-off', 'node2/host']],
   ],
   'sysctls not collected': [
     forwardingState,
@@ -81,12 +85,12 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'bridge-nf-call-iptables 0 where two pods share a bridge (F021)': [
     bridgeNetfilterState,
     { sysctls: { 'node1/host': { 'net.bridge.bridge-nf-call-iptables': '0' } } },
-    ['error bridge-netfilter-off node1/host'],
+    [['error', 'bridge-netfilter-off', 'node1/host']],
   ],
   'br_netfilter not loaded': [
     bridgeNetfilterState,
     { sysctls: { 'node1/host': { 'net.bridge.bridge-nf-call-iptables': null } } },
-    ['error bridge-netfilter-off node1/host'],
+    [['error', 'bridge-netfilter-off', 'node1/host']],
   ],
   'one pod alone on its bridge': [bridgeNetfilterState, on({ 'net.bridge.bridge-nf-call-iptables': '0' }), []],
   'no endpoint on the bridge': [
@@ -102,7 +106,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'strict rp_filter, the way back is another': [
     rpFilterState,
     { edits: direct, ...on({ 'net.ipv4.conf.flannel/1.rp_filter': '1' }) },
-    ['error rp-filter-drop node2/host/flannel.1'],
+    [['error', 'rp-filter-drop', 'node2/host/flannel.1']],
   ],
   'loose rp_filter, the way back is another': [
     rpFilterState,
@@ -113,7 +117,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'range over a node port (F102)': [
     portRangeOverlap,
     { ...on({ [RANGE]: '1024 65535' }), objects: NODE_PORT },
-    ['warning port-range-overlap node2/host'],
+    [['warning', 'port-range-overlap', 'node2/host']],
   ],
   'the same, and a connection hangs': [
     portRangeOverlap,
@@ -139,7 +143,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
         },
       },
     },
-    ['error hurts port-range-overlap node2/host'],
+    [['error hurts', 'port-range-overlap', 'node2/host']],
   ],
   'range over it, but reserved': [
     portRangeOverlap,
@@ -147,14 +151,18 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
     [],
   ],
   'range over it, but nobody holds a node port': [portRangeOverlap, on({ [RANGE]: '1024 65535' }), []],
-  'tcp_tw_recycle 1': [twRecycle, on({ 'net.ipv4.tcp_tw_recycle': '1' }), ['warning tcp-tw-recycle node2/host']],
+  'tcp_tw_recycle 1': [
+    twRecycle,
+    on({ 'net.ipv4.tcp_tw_recycle': '1' }),
+    [['warning', 'tcp-tw-recycle', 'node2/host']],
+  ],
   'tcp_tw_recycle 1 and SYNs dropped': [
     twRecycle,
     {
       ...on({ 'net.ipv4.tcp_tw_recycle': '1' }),
       netns: { 'node2/host': { counters: new Map([['TcpExtPAWSPassive', 7]]) } },
     },
-    ['error hurts tcp-tw-recycle node2/host'],
+    [['error hurts', 'tcp-tw-recycle', 'node2/host']],
   ],
   'tcp_tw_recycle 0': [twRecycle, on({ 'net.ipv4.tcp_tw_recycle': '0' }), []],
   'no address from a router': [ipv6DefaultRoute, withDynamic('1'), []],

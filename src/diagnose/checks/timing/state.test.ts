@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { CpuThrottling } from '../../../model/node-files.ts'
 import type { ClusterCheck } from '../../cluster/check.ts'
-import { type Change, summary } from '../../testing/cluster-state.ts'
+import { type Change, type Row, summary } from '../../testing/cluster-state.ts'
 import { acceptQueueOverflow } from './accept-queue.ts'
 import { cpuThrottled } from './cpu-throttled.ts'
 
@@ -26,11 +26,11 @@ const overflows = (n: number): Change => ({
 })
 const LISTEN = /(netns node1\/pod\/default\/web1[\s\S]*?listen tcp 0\.0\.0\.0:8080)/
 
-const cases: Record<string, [ClusterCheck, Change, string[]]> = {
+const cases: Record<string, [ClusterCheck, Change, Row[]]> = {
   'throttled in a third of the periods (F142)': [
     cpuThrottled,
     throttled({ containerId: 'abc', throttledPeriods: 2100, throttledSeconds: 90, periods: 6000 }),
-    ['warning cpu-throttled node1'],
+    [['warning', 'cpu-throttled', 'node1']],
   ],
   'throttled at its start only': [
     cpuThrottled,
@@ -45,7 +45,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'number of periods not collected': [
     cpuThrottled,
     throttled({ throttledPeriods: 21000, throttledSeconds: 900 }),
-    ['warning cpu-throttled node1'],
+    [['warning', 'cpu-throttled', 'node1']],
   ],
   'the pod and its container are one finding': [
     cpuThrottled,
@@ -53,7 +53,7 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
       { throttledPeriods: 2100, throttledSeconds: 90, periods: 6000 },
       { containerId: 'abc', throttledPeriods: 2100, throttledSeconds: 90, periods: 6000 },
     ),
-    ['warning cpu-throttled node1'],
+    [['warning', 'cpu-throttled', 'node1']],
   ],
   'a pod nobody knows': [
     cpuThrottled,
@@ -65,10 +65,14 @@ const cases: Record<string, [ClusterCheck, Change, string[]]> = {
   'queue full now': [
     acceptQueueOverflow,
     { edits: [[LISTEN, '$1 queue 129/128']] },
-    ['error accept-queue-overflow node1/pod/default/web1'],
+    [['error', 'accept-queue-overflow', 'node1/pod/default/web1']],
   ],
   'queue at its limit, not over it': [acceptQueueOverflow, { edits: [[LISTEN, '$1 queue 128/128']] }, []],
-  'overflowed often': [acceptQueueOverflow, overflows(4000), ['warning accept-queue-overflow node1/pod/default/web1']],
+  'overflowed often': [
+    acceptQueueOverflow,
+    overflows(4000),
+    [['warning', 'accept-queue-overflow', 'node1/pod/default/web1']],
+  ],
   'overflowed now and then': [acceptQueueOverflow, overflows(7), []],
 }
 
