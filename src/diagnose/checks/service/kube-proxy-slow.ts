@@ -52,8 +52,7 @@ function finding(
 
 /** How long a sync took, in seconds; null for any other line. */
 export function syncSeconds(line: string): number | null {
-  const whole =
-    /(?:SyncProxyRules complete"?.{0,120}? elapsed=|syncProxyRules took )"?([\dhmsµun.]+)/i.exec(line)
+  const whole = /(?:SyncProxyRules complete"?.{0,120}? elapsed=|syncProxyRules took )"?([\dhmsµun.]+)/i.exec(line)
   if (whole) return goDuration(whole[1]!)
   const traced = /Trace\[\d+\]: "ip6?tables(?: [^"]*)?" .*\(total time: (\d+)ms\)/.exec(line)
   return traced ? Number(traced[1]) / 1000 : null
