@@ -6,7 +6,7 @@ import { inventoryFile, loadEvidence, type SourceOptions, withSource } from './s
 interface MatrixCommandOptions extends SourceOptions {
   readonly namespace?: string
   readonly from?: readonly string[]
-  readonly outside: string
+  readonly outside?: string
   readonly output: string
   readonly prove?: boolean
 }
@@ -40,7 +40,7 @@ export function declareMatrix(program: Command): void {
     )
     .option('-n, --namespace <name>', 'only pods of this namespace send')
     .option('--from <ref...>', 'only these send: pod/NS/NAME, node/NAME')
-    .option('--outside <address:port>', 'what stands for the Internet', '1.1.1.1:443')
+    .option('--outside <address:port>', 'what stands for the Internet (1.1.1.1:443)')
     .option('-o, --output <format>', 'text, wide, json, yaml, csv or markdown', 'text')
     .option('--prove', 'also send packets: to the outside, and for one connection of each kind')
     .addHelpText('after', EXAMPLES)
@@ -57,7 +57,7 @@ async function matrix(options: MatrixCommandOptions): Promise<number> {
   const { MATRIX_FORMATS, renderMatrix } = await import('../report/matrix.ts')
   const format = MATRIX_FORMATS.find((f) => f === options.output)
   if (!format) throw new UsageError(`--output ${options.output}: must be one of ${MATRIX_FORMATS.join(', ')}`)
-  if (!/^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):\d{1,5}$/.test(options.outside))
+  if (options.outside !== undefined && !/^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):\d{1,5}$/.test(options.outside))
     throw new UsageError(`--outside ${options.outside}: must be ADDRESS:PORT`)
   const inventory = options.prove ? inventoryFile(options) : null
   if (options.prove && inventory === null)
@@ -70,7 +70,7 @@ async function matrix(options: MatrixCommandOptions): Promise<number> {
   const { matrixOf } = await import('../diagnose/matrix/matrix.ts')
   const state = assemble(snapshot)
   const plan = planMatrix(state, {
-    outside: options.outside,
+    outside: options.outside ?? null,
     ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
     ...(options.from === undefined ? {} : { from: sendersNamed(state, options.from, options.namespace ?? 'default') }),
   })

@@ -144,6 +144,16 @@ describe('who sends', () => {
   const plan = (options: Partial<MatrixOptions>) =>
     planMatrix(state, { outside: '203.0.113.9:443', ...options }).questions
 
+  it('the Internet is asked in the family the sender has', () => {
+    const six = OBJECTS.pods.map((p, i) => (i === 0 ? { ...p, podIPs: ['fd00::10'] } : p))
+    const plan6 = (outside: string | null) =>
+      planMatrix({ network: state.network, objects: { ...OBJECTS, pods: six } }, { outside })
+        .questions.filter((q) => q.traffic === 'pod-internet' && q.level === 'pod')
+        .map((q) => `${q.from} ${q.to}`)
+    expect(plan6(null)).toEqual(['pod/default/client1 [2606:4700:4700::1111]:443', 'pod/default/web2 1.1.1.1:443'])
+    expect(plan6('192.0.2.1:80')).toEqual(['pod/default/web2 192.0.2.1:80'])
+  })
+
   it('--from', () => {
     const from = sendersNamed(state, ['pod/web2', 'node/node1'], 'default')
     expect([...new Set(plan({ from }).map((q) => q.from))].sort()).toEqual(['node/node1', 'pod/default/web2'])

@@ -1,8 +1,10 @@
 /** Which connections a matrix is made of: enough that every place of it has real ones, bounded however large the cluster. */
+import { formatIp, parseIp } from '../../base/ip.ts'
 import { ingressesOf } from '../../kubeobj/ingress.ts'
 import type { OtherObject, ServiceObject, ServicePort } from '../../kubeobj/objects.ts'
 import { LEVELS, type MatrixDirection, type MatrixLevel, type MatrixTraffic } from '../../model/matrix.ts'
 import type { ClusterState } from '../cluster/check.ts'
+import { hostNetns } from '../view/owner.ts'
 import { backendsOf } from '../view/service-view.ts'
 import { endpoint, nodeEnds, openPort, type PodEnd, podEnds } from './ends.ts'
 
@@ -11,8 +13,8 @@ export interface MatrixOptions {
   readonly namespace?: string
   /** Only these send: pods (`pod/NS/NAME`) and nodes (`node/NAME`). */
   readonly from?: ReadonlySet<string>
-  /** What stands for the Internet, `ADDRESS:PORT`. */
-  readonly outside: string
+  /** What stands for the Internet, `ADDRESS:PORT`; null: a well-known address of the sender's family. */
+  readonly outside: string | null
 }
 
 export interface MatrixQuestion {
@@ -42,6 +44,7 @@ const MOST_NAMESPACES = 12
 interface Sender {
   readonly ref: string
   readonly node: string
+  readonly families: ReadonlySet<4 | 6>
   readonly pod?: PodEnd
 }
 
@@ -61,7 +64,7 @@ function toPod(p: PodEnd): { readonly to: string; readonly protocol: string } {
 export function planMatrix(state: ClusterState, options: MatrixOptions): MatrixPlan {
   const all = podEnds(state)
   const nodes = nodeEnds(state)
-  const senders = sendersOf(all, nodes, options)
+  const senders = sendersOf(state, all, nodes, options)
   const goals = goalsOf(state)
   const sampled: string[] = []
   const out: MatrixQuestion[] = []
@@ -73,8 +76,10 @@ export function planMatrix(state: ClusterState, options: MatrixOptions): MatrixP
     else {
       own.push(...toPods(level, from, all, nodes))
       own.push(...toGoals(level, from, goals))
-      for (const s of from)
-        own.push(question('pod-internet', 'pod-ip', level, s, { to: options.outside, protocol: 'tcp' }))
+      for (const s of from) {
+        const to = outsideFor(s, options.outside)
+        if (to !== null) own.push(question('pod-internet', 'pod-ip', level, s, { to, protocol: 'tcp' }))
+      }
     }
     for (const [key, list] of grouped(own)) {
       const kept = spread(list, MOST)
@@ -90,10 +95,28 @@ export function planMatrix(state: ClusterState, options: MatrixOptions): MatrixP
   return { questions: out, sampled }
 }
 
-function sendersOf(all: readonly PodEnd[], nodes: readonly string[], o: MatrixOptions): Record<MatrixLevel, Sender[]> {
+/** Anycast resolvers that answer on 443 from anywhere. */
+const INTERNET = { 4: '1.1.1.1:443', 6: '[2606:4700:4700::1111]:443' } as const
+
+/** An address outside of a family the sender has; null when the one that was asked for is of another. */
+function outsideFor(s: Sender, wanted: string | null): string | null {
+  if (wanted !== null) return s.families.has(wanted.startsWith('[') ? 6 : 4) ? wanted : null
+  return s.families.has(4) ? INTERNET[4] : s.families.has(6) ? INTERNET[6] : null
+}
+
+function familiesOf(addresses: readonly string[]): Set<4 | 6> {
+  return new Set(addresses.flatMap((a) => parseIp(a)?.family ?? []))
+}
+
+function sendersOf(
+  state: ClusterState,
+  all: readonly PodEnd[],
+  nodes: readonly string[],
+  o: MatrixOptions,
+): Record<MatrixLevel, Sender[]> {
   const wanted = (ref: string) => !o.from || o.from.has(ref)
   const pods = all.filter((p) => (o.namespace === undefined || p.namespace === o.namespace) && wanted(p.ref))
-  const asSender = (p: PodEnd): Sender => ({ ref: p.ref, node: p.node, pod: p })
+  const asSender = (p: PodEnd): Sender => ({ ref: p.ref, node: p.node, pod: p, families: familiesOf(p.pod.podIPs) })
   const firstBy = (key: (p: PodEnd) => string) =>
     [...new Map([...pods].reverse().map((p) => [key(p), p])).values()].reverse()
   const hosts = o.namespace !== undefined && !o.from ? [] : nodes.filter((n) => wanted(`node/${n}`))
@@ -101,7 +124,9 @@ function sendersOf(all: readonly PodEnd[], nodes: readonly string[], o: MatrixOp
     namespace: firstBy((p) => p.namespace)
       .slice(0, MOST_NAMESPACES)
       .map(asSender),
-    node: hosts.slice(0, MOST_NODES).map((n) => ({ ref: `node/${n}`, node: n })),
+    node: hosts
+      .slice(0, MOST_NODES)
+      .map((n) => ({ ref: `node/${n}`, node: n, families: familiesOf(addressesOf(state, n)) })),
     pod: o.from
       ? pods.slice(0, MOST).map(asSender)
       : firstBy((p) => p.node)
@@ -109,6 +134,15 @@ function sendersOf(all: readonly PodEnd[], nodes: readonly string[], o: MatrixOp
           .map(asSender),
     container: pods.map(asSender),
   }
+}
+
+/** Addresses of a node, by its object or else by its links. */
+function addressesOf({ network, objects }: ClusterState, node: string): string[] {
+  const object = objects.nodes.find((n) => n.meta.name === node)
+  const named = object?.addresses.filter((a) => a.type === 'InternalIP').map((a) => a.address) ?? []
+  if (named.length > 0) return named
+  const links = hostNetns(network, node)?.links ?? []
+  return links.flatMap((l) => l.addresses.filter((a) => a.scope === 'global').map((a) => formatIp(a.ip)))
 }
 
 function question(

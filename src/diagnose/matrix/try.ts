@@ -108,7 +108,8 @@ function answer(q: Inquiry, asked: Asked): { branches: readonly Branch[]; cell: 
 
 function verdictOf(q: Inquiry, s: Shares, errors: readonly Finding[]): Verdict {
   const cause = errors.find((f) => !isDenial(f)) ?? errors[0]
-  const why = cause ? { code: cause.code, reason: cause.title } : {}
+  const seen = q.failures[0]?.step.text
+  const why = cause ? { code: cause.code, reason: cause.title } : seen === undefined ? {} : { reason: seen }
   if (s.failed > DUST) {
     const state = cause && isDenial(cause) ? 'denied' : s.delivered > DUST ? 'partial' : 'fails'
     const open = s.undecided + s.outside > DUST

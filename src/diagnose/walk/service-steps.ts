@@ -5,7 +5,15 @@ import type { ServiceObject, ServicePort } from '../../kubeobj/objects.ts'
 import type { Answer } from '../../model/finding.ts'
 import type { Inquiry, Target } from '../inquiry.ts'
 import { podProof, serviceProof, sliceProof } from '../view/object-proof.ts'
-import { backendsOf, frontendOf, selectedPods, serviceName, slicesOf, usableBackends } from '../view/service-view.ts'
+import {
+  type Backend,
+  backendsOf,
+  frontendOf,
+  selectedPods,
+  serviceName,
+  slicesOf,
+  usableBackends,
+} from '../view/service-view.ts'
 import { count, type Draft, draft, failedBy, findingOf, notReached, some } from './draft.ts'
 import { type Fate, said } from './fate.ts'
 
@@ -132,11 +140,17 @@ function podsSteps(q: Inquiry, service: ServiceObject, answer: Answer): Draft[] 
   ]
 }
 
+/** Endpoints of the family the packets have: a dual-stack Service keeps a list for each. */
+function endpointsFor(q: Inquiry, service: ServiceObject, port: ServicePort): Backend[] {
+  const family = q.branches.find((b) => b.stage !== 'dns')?.target.ip.family
+  return backendsOf(q.objects, service, port).filter((b) => family === undefined || b.ip.family === family)
+}
+
 function endpointsStep(q: Inquiry, service: ServiceObject, port: ServicePort, answer: Answer): Draft {
   const title = 'It has endpoints'
   if (!q.objects.known.has('EndpointSlice'))
     return draft('service.endpoints', title, 'unknown', 'EndpointSlices were not collected from the API')
-  const all = backendsOf(q.objects, service, port)
+  const all = endpointsFor(q, service, port)
   const usable = usableBackends(all)
   const proof = slicesOf(q.objects, service).slice(0, 2).map(sliceProof)
   if (usable.length > 0) {
@@ -217,7 +231,7 @@ function proxyStep(q: Inquiry, asked: Asked, port: ServicePort, fates: readonly 
   if (asked.service.clusterIPs.includes('None'))
     return draft(id, title, 'skipped', 'headless: clients connect to the pods, nothing is translated')
   const turned = fates.filter((f) => f.translated)
-  const endpoints = usableBackends(backendsOf(q.objects, asked.service, port))
+  const endpoints = usableBackends(endpointsFor(q, asked.service, port))
   const stuck = fates.find((f) => !f.translated)
   if (turned.length === 0) {
     if (endpoints.length === 0) return draft(id, title, 'skipped', notReached('service.endpoints'))

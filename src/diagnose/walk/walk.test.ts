@@ -151,6 +151,27 @@ describe('the eight steps from pod to pod', () => {
   })
 })
 
+it('a cause without a dying packet is put to its step, so that no bad verdict stands above ticks alone', () => {
+  const network = topology(STATE)
+  const way = askWalk(network, OBJECTS, {
+    from: 'pod/client1',
+    to: '10.244.2.20:8080',
+    protocol: 'tcp',
+    namespace: 'default',
+  })
+  const q = inquire(network, OBJECTS, way.asked!)
+  const finding = {
+    code: 'path-mtu-too-small',
+    severity: 'error',
+    title: 'big packets are lost',
+    text: '',
+    where: {},
+    evidence: [],
+  } as const
+  const answer = { ...conclude(q, way.asked!), verdict: 'partial', findings: [finding] } as const
+  expect(odd(walkOf(q, way.asked!, answer, way))).toEqual(['pod.encap failed path-mtu-too-small'])
+})
+
 describe('a Service', () => {
   const to = 'svc/web:80'
   const changed = (change: object): KubeObjects => ({

@@ -79,23 +79,24 @@ const STEP_OF_CODE: Readonly<Record<string, WalkStepId>> = {
   'dns-upstream-unreachable': 'dns.corefile',
 }
 
-/** Errors no step speaks of yet are put to the step they belong to, so that a bad verdict never stands above ticks alone. */
+/** A bad verdict never stands above ticks alone: where no packet died, the first cause is put to the step it belongs to. */
 function placed(steps: readonly Draft[], answer: Answer, q: Inquiry): readonly Draft[] {
   if (answer.verdict !== 'unreachable' && answer.verdict !== 'partial') return steps
-  const out = [...steps]
-  for (const f of answer.findings) {
-    if (f.severity === 'info' || out.some((s) => s.finding === f.code)) continue
-    if (f.severity === 'warning' && out.some((s) => s.state === 'failed')) continue
-    const wanted = STEP_OF_CODE[f.code] ?? stepOfPlace(f, q)
-    const at = Math.max(
-      out.findIndex((s) => s.id === wanted),
-      -1,
-    )
-    const step = out[at]
-    if (!step || step.state === 'failed') continue
-    out[at] = { ...step, state: 'failed', text: f.title, evidence: f.evidence.slice(0, 4), finding: f.code }
+  if (steps.some((s) => s.state === 'failed')) return steps
+  const cause =
+    answer.findings.find((f) => f.severity === 'error') ?? answer.findings.find((f) => f.severity !== 'info')
+  const wanted = cause ? (STEP_OF_CODE[cause.code] ?? stepOfPlace(cause, q)) : undefined
+  const at = steps.findIndex((s) => s.id === wanted)
+  const step = steps[at]
+  if (!step || !cause) return steps
+  const failed: Draft = {
+    ...step,
+    state: 'failed',
+    text: cause.title,
+    evidence: cause.evidence.slice(0, 4),
+    finding: cause.code,
   }
-  return out
+  return steps.with(at, failed)
 }
 
 function stepOfPlace(f: Finding, q: Inquiry): WalkStepId {
