@@ -53,7 +53,9 @@ export const containerNotReady: ClusterCheck = {
         clusterFinding('container-not-ready', {
           severity: alone ? 'error' : 'warning',
           title: `pod ${name} is not ready${stuck ? `: ${stuck.name} is in ${stuck.waitingReason}` : ''}`,
-          text: `${reason(pod, stuck, probe?.message)} ${alone ? `No pod of Service ${alone} is ready, so connections to it fail.` : 'No Service sends to it meanwhile.'}`.trim(),
+          text: `${reason(pod, stuck, probe?.message)} ${alone ? `No pod of Service ${alone} is ready, so connections to it fail.` : 'No Service sends to it meanwhile.'}`
+            .replace(/ {2,}/g, ' ')
+            .trim(),
           where: { ...(pod.nodeName ? { node: pod.nodeName } : {}), object: `Pod ${name}` },
           concerns: [{ kind: 'pod', namespace: pod.meta.namespace, name: pod.meta.name }],
           evidence: [conditionProof(pod, ready), probe && eventProof(probe), waitingProof(pod), log?.lines.at(-1)],
