@@ -320,92 +320,6 @@ const CASES: readonly [what: string, state: ClusterState, ...codes: string[]][] 
     'error bridge-address-wrong',
   ],
   ['no rules known: nothing said of policies', withFiles(objects(node('node1'), flannelPod(1), policy), {})],
-
-  ['kubelet silent', withFiles(objects(node('node1'), node('node2', 'Unknown')), {}), 'error node-not-ready'],
-  [
-    'not ready for the disk',
-    withFiles(objects(node('node1', { message: 'PLEG is not healthy' })), {}),
-    'error node-not-ready',
-  ],
-  [
-    'F002',
-    withFiles(
-      objects(
-        ...[1, 2].map((n) =>
-          node(`node${n}`, 'True', { status: { addresses: [{ type: 'InternalIP', address: '10.0.2.15' }] } }),
-        ),
-      ),
-      {},
-    ),
-    'error node-address-wrong',
-  ],
-  [
-    'kubelet without API server',
-    withFiles(objects(node('node1', 'Unknown')), {
-      node1: {
-        kubeletLog: [
-          said('dial tcp 172.30.0.10:6443: connect: no route to host'),
-          said('Get "https://172.30.0.10:6443/x": dial tcp 172.30.0.10:6443: connect: no route to host'),
-        ],
-      },
-    }),
-    'error node-not-ready',
-    'error apiserver-unreachable',
-  ],
-  [
-    'old lines of a kubelet that reports',
-    withFiles(objects(node('node1')), {
-      node1: {
-        kubeletLog: [said('dial tcp 172.30.0.10:6443: i/o timeout'), said('dial tcp 172.30.0.10:6443: i/o timeout')],
-      },
-    }),
-  ],
-
-  [
-    'not ready, others serve',
-    withFiles(
-      objects(
-        node('node1'),
-        pod('a/x', { node: 'node1', ip: '10.244.1.9', ready: false }),
-        event('Unhealthy', 'a/x', 'Readiness probe failed: dial tcp 10.244.1.9:80: connect: connection refused'),
-      ),
-      {},
-    ),
-    'warning container-not-ready',
-  ],
-  [
-    'the only pod of a Service',
-    withFiles(
-      objects(
-        node('node1'),
-        dnsService,
-        pod('kube-system/coredns-1', {
-          node: 'node1',
-          ip: '10.244.1.9',
-          ready: false,
-          waiting: 'CrashLoopBackOff',
-          labels: { 'k8s-app': 'kube-dns' },
-        }),
-      ),
-      {},
-    ),
-    'error container-not-ready',
-  ],
-  [
-    'just started',
-    withFiles(
-      objects(
-        node('node1'),
-        pod('a/x', { node: 'node1', ip: '10.244.1.9', ready: false, since: '2026-11-21T00:09:30Z' }),
-      ),
-      {},
-    ),
-  ],
-  [
-    'on a node that is down',
-    withFiles(objects(node('node1', 'Unknown'), pod('a/x', { node: 'node1', ip: '10.244.1.9', ready: false })), {}),
-    'error node-not-ready',
-  ],
 ]
 
 test.each(CASES)('%s', (_what, state, ...codes) => {
@@ -418,17 +332,6 @@ test('F006 is no matter of addresses or images: the text names plugin, folder an
   expect(f!.finding.title).toBe('the CNI plugin portmap is not installed on node1: pod default/web3 cannot start')
   expect(f!.finding.evidence[0]!.text).toContain('failed to find plugin "portmap" in path [/opt/cni/bin]')
   expect(f!.concerns).toEqual([{ kind: 'pod', namespace: 'default', name: 'web3' }])
-})
-
-test.each([
-  ['i/o timeout', /Timeout: packets or their answers are dropped/],
-  ['connect: connection refused', /refused: packets arrive/],
-  ['connect: no route to host', /No route to host: the node has no way/],
-])('an unreachable API server: %s', (how, text) => {
-  const line = said(`dial tcp 172.30.0.10:6443: ${how}`)
-  const state = withFiles(objects(node('node1', 'Unknown')), { node1: { kubeletLog: [line, line] } })
-  const f = SETUP_CHECKS.flatMap((c) => c.find(state)).find((x) => x.finding.code === 'apiserver-unreachable')
-  expect(f!.finding.text).toMatch(text)
 })
 
 test('nothing collected, nothing said', () => {
