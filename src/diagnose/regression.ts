@@ -2,7 +2,7 @@
  * Does a remedy break what works? Other connections of the cluster, traced before and after: every Service and DNS from two pods,
  * nodes to pods, pods to pods, node ports and the way out; those that touch a changed node first.
  */
-import type { KubeObjects } from '../kubeobj/objects.ts'
+import type { KubeObjects, PodObject } from '../kubeobj/objects.ts'
 import type { Network } from '../model/network.ts'
 import { questionText, type SampleQuestion, sampleQuestions } from './doctor/sample.ts'
 import { ask } from './question/ask.ts'
@@ -12,13 +12,16 @@ import { QuestionError } from './question/resolve.ts'
 /** Most connections traced that begin or end on a changed node, and of the others: a remedy is tried while somebody waits. */
 const MOST_NEAR = 90
 const MOST_FAR = 30
+/** Services and pods of other nodes that are considered at all. */
+const MOST_OBJECTS = 60
 /** Most names in a remedy. */
 const MOST_NAMED = 3
 
-/** Share of the connections of a question that get through, or out of what was collected. */
-function success(network: Network, asked: Asked): number {
+/** Share of the connections of a question that get through; to leave what was collected is success for the way out only. */
+function success(network: Network, asked: Asked, q: SampleQuestion): number {
+  const ends = q.traffic === 'outside' ? ['delivered', 'exits-network'] : ['delivered']
   return traceAsked(network, asked)
-    .filter((b) => b.trace.disposition === 'delivered' || b.trace.disposition === 'exits-network')
+    .filter((b) => ends.includes(b.trace.disposition))
     .reduce((sum, b) => sum + b.trace.probability, 0)
 }
 
@@ -53,10 +56,22 @@ function spread<T>(list: readonly T[], most: number): T[] {
 /** The connections a remedy is tried on: those near what it changes, and some far from it. */
 export function regressionSet(before: Network, after: Network, objects: KubeObjects): SampleQuestion[] {
   const changed = changedNodes(before, after)
-  const nodeOf = nodesOf(objects)
+  const isNear = (p: PodObject) => p.nodeName !== undefined && changed.has(p.nodeName)
+  const some: KubeObjects = {
+    ...objects,
+    services: spread(objects.services, MOST_OBJECTS),
+    pods: [
+      ...spread(objects.pods.filter(isNear), MOST_OBJECTS),
+      ...spread(
+        objects.pods.filter((p) => !isNear(p)),
+        MOST_OBJECTS,
+      ),
+    ],
+  }
+  const nodeOf = nodesOf(some)
   const near: SampleQuestion[] = []
   const far: SampleQuestion[] = []
-  for (const q of sampleQuestions({ network: before, objects })) {
+  for (const q of sampleQuestions({ network: before, objects: some })) {
     const touches = [q.from, q.to].some((r) => changed.has(nodeOf(r) ?? '')) || q.from === 'external'
     const list = touches ? near : far
     list.push(q)
@@ -70,8 +85,8 @@ export function brokenBy(before: Network, after: Network, objects: KubeObjects):
   for (const q of regressionSet(before, after, objects)) {
     const asked = understood(before, objects, q)
     if (!asked) continue
-    const now = success(before, asked)
-    if (now > 1e-9 && success(after, asked) < now - 1e-9) out.push(questionText(q))
+    const now = success(before, asked, q)
+    if (now > 1e-9 && success(after, asked, q) < now - 1e-9) out.push(questionText(q))
     if (out.length === MOST_NAMED) break
   }
   return out
