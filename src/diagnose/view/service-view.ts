@@ -61,6 +61,12 @@ export function slicesOf(objects: KubeObjects, service: ServiceObject): Endpoint
 interface Index {
   readonly slices: ReadonlyMap<string, EndpointSliceObject[]>
   readonly pods: ReadonlyMap<string, PodObject>
+  /** Pods that have not ended, by namespace and label. */
+  readonly byLabel: ReadonlyMap<string, PodObject[]>
+}
+
+function labelKey(namespace: string, key: string, value: string): string {
+  return `${namespace} ${key}=${value}`
 }
 
 const indexed = new WeakMap<KubeObjects, Index>()
@@ -76,7 +82,17 @@ function indexOf(objects: KubeObjects): Index {
     if (list) list.push(s)
     else slices.set(key, [s])
   }
-  const index = { slices, pods: new Map(objects.pods.map((p) => [`${p.meta.namespace}/${p.meta.name}`, p])) }
+  const byLabel = new Map<string, PodObject[]>()
+  for (const p of objects.pods) {
+    if (p.phase === 'Succeeded' || p.phase === 'Failed') continue
+    for (const [k, v] of Object.entries(p.meta.labels)) {
+      const key = labelKey(p.meta.namespace, k, v)
+      const list = byLabel.get(key)
+      if (list) list.push(p)
+      else byLabel.set(key, [p])
+    }
+  }
+  const index = { slices, byLabel, pods: new Map(objects.pods.map((p) => [`${p.meta.namespace}/${p.meta.name}`, p])) }
   indexed.set(objects, index)
   return index
 }
@@ -123,15 +139,11 @@ export function usableBackends(backends: readonly Backend[]): Backend[] {
 
 /** Pods a Service's selector picks, finished ones left out. */
 export function selectedPods(objects: KubeObjects, service: ServiceObject): PodObject[] {
-  const selector = service.selector
-  if (selector === null || Object.keys(selector).length === 0) return []
-  return objects.pods.filter(
-    (p) =>
-      p.meta.namespace === service.meta.namespace &&
-      p.phase !== 'Succeeded' &&
-      p.phase !== 'Failed' &&
-      Object.entries(selector).every(([k, v]) => p.meta.labels[k] === v),
-  )
+  const pairs = Object.entries(service.selector ?? {})
+  const { byLabel } = indexOf(objects)
+  const lists = pairs.map(([k, v]) => byLabel.get(labelKey(service.meta.namespace, k, v)) ?? [])
+  const [fewest] = lists.sort((x, y) => x.length - y.length)
+  return (fewest ?? []).filter((p) => pairs.every(([k, v]) => p.meta.labels[k] === v))
 }
 
 /** The cluster's DNS Service: by the label every distribution keeps, by name, or the nameserver pods are given. */

@@ -1,16 +1,16 @@
 /** Search lists: `dns-search-wildcard`, `dns-search-limit`, `dns-ndots-amplification`. */
-import type { ClusterCheck, ClusterFinding, ClusterState } from '../../cluster/check.ts'
+import { type ClusterCheck, type ClusterFinding, type ClusterState, netnsInFocus } from '../../cluster/check.ts'
 import { clusterFinding } from '../../cluster/finding.ts'
 import { dnsLogs, loggedQueries } from '../../view/dns-view.ts'
 import { shellWord } from '../../view/words.ts'
 
 /** Domains that a search list has beside the cluster's own, with a pod that has them. */
-function foreignDomains({ network }: ClusterState) {
+function foreignDomains(state: ClusterState) {
   const out = new Map<
     string,
     { readonly pod: string; readonly evidence: NonNullable<ClusterFinding['finding']['evidence'][number]> }
   >()
-  for (const n of network.netns.values()) {
+  for (const n of netnsInFocus(state)) {
     if (!n.pod || !n.resolvConf) continue
     const { search, evidence } = n.resolvConf
     const cluster = search.find((d) => d.startsWith('svc.'))?.slice('svc.'.length)
@@ -68,7 +68,8 @@ const OLD_DOMAINS = 6
 
 export const dnsSearchLimit: ClusterCheck = {
   name: 'dns-search-limit',
-  find({ network, objects }) {
+  find(state) {
+    const { objects } = state
     const cut = objects.events.filter((e) => e.reason === 'DNSConfigForming' && /limits were exceeded/i.test(e.message))
     if (cut[0]) {
       const pods = [...new Set(cut.map((e) => `${e.about.namespace}/${e.about.name}`))]
@@ -89,7 +90,7 @@ export const dnsSearchLimit: ClusterCheck = {
         }),
       ]
     }
-    for (const n of network.netns.values()) {
+    for (const n of netnsInFocus(state)) {
       if (!n.pod || !n.resolvConf || n.resolvConf.search.length <= OLD_DOMAINS) continue
       const name = `${n.pod.namespace}/${n.pod.name}`
       return [

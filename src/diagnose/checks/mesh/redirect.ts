@@ -2,7 +2,7 @@
 import { TCP } from '../../../base/protocol.ts'
 import type { Netns } from '../../../model/network.ts'
 import type { Rule, Ruleset } from '../../../model/ruleset.ts'
-import type { ClusterCheck, ClusterFinding } from '../../cluster/check.ts'
+import { type ClusterCheck, type ClusterFinding, netnsInFocus } from '../../cluster/check.ts'
 import { clusterFinding } from '../../cluster/finding.ts'
 import { podProof } from '../../view/object-proof.ts'
 import { isAlive } from '../../view/pod-view.ts'
@@ -35,8 +35,9 @@ function redirects(netns: Netns): Redirect[] {
 
 export const meshRedirect: ClusterCheck = {
   name: 'mesh-redirect-no-proxy',
-  find({ network, objects }) {
-    return [...network.netns.values()].flatMap((netns): ClusterFinding[] => {
+  find(state) {
+    const { objects } = state
+    return netnsInFocus(state).flatMap((netns): ClusterFinding[] => {
       const { pod } = netns
       if (!pod || !netns.known.has('sockets')) return []
       const object = objects.pods.find((p) => p.meta.namespace === pod.namespace && p.meta.name === pod.name)

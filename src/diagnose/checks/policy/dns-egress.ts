@@ -15,14 +15,15 @@ const MOST = 2000
 
 export const dnsEgress: ClusterCheck = {
   name: 'policy-dns-egress',
-  find({ objects }) {
+  find({ objects, focus }) {
     const server = dnsPods(objects).find((p) => !p.hostNetwork && p.podIPs.length > 0)
     // A cache on the node answers instead, and reaching one's own node is never forbidden.
     if (!server || objects.pods.some((p) => /node-?local-?dns/.test(p.meta.name))) return []
     const port = dnsPort(objects)
     const seen = new Map<string, PodObject[]>()
     const results = new Map<string, { readonly udp: DirectionResult; readonly tcp: DirectionResult }>()
-    for (const pod of objects.pods.slice(0, MOST)) {
+    const asked = focus ? objects.pods.filter((p) => focus.has(p.nodeName ?? '')) : objects.pods
+    for (const pod of asked.slice(0, MOST)) {
       if (!isAlive(pod) || pod.hostNetwork || pod.podIPs.length === 0 || pod === server) continue
       if (pod.dnsPolicy === 'Default' || pod.dnsPolicy === 'None') continue
       const ask = (protocol: string) =>

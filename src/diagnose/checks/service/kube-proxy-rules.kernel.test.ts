@@ -5,6 +5,8 @@ import { makeTrial, type Trial } from '../../../../lab/trial.ts'
 import { assemble } from '../../../assemble/index.ts'
 import { collectInventory } from '../../../collect/collect-inventory.ts'
 import { readInventory } from '../../../collect/inventory.ts'
+import { conclude, inquire } from '../../diagnose.ts'
+import { ask } from '../../question/ask.ts'
 import { kubeProxyRules } from './kube-proxy-rules.ts'
 
 let lab: Trial
@@ -13,10 +15,27 @@ beforeAll(async () => {
 })
 afterAll(() => lab?.end())
 
-/** `severity code title | first evidence line` of every finding. */
-async function findings(): Promise<string[]> {
+async function collected() {
   const snapshot = await collectInventory(readInventory(join(lab.place.dir, 'inventory.yaml')), {})
-  const { network, objects } = assemble(snapshot)
+  return { snapshot, ...assemble(snapshot) }
+}
+
+type Collected = Awaited<ReturnType<typeof collected>>
+
+/** What `why` says of the Service from a pod of the node: cause, and whether the remedy was tried with success. */
+function why({ network, objects }: Collected): string {
+  const asked = ask(network, objects, {
+    from: 'pod/tools/client',
+    to: 'svc/shop/api:8080',
+    protocol: 'tcp',
+    namespace: 'default',
+  })
+  const answer = conclude(inquire(network, objects, asked), asked)
+  return `${answer.verdict} ${answer.rootCause}${answer.findings[0]?.remedy?.verified ? ' verified' : ''}`
+}
+
+/** `severity code title | first evidence line` of every finding. */
+function findings({ snapshot, network, objects }: Collected): string[] {
   return kubeProxyRules.find({ network, objects }).map(({ finding: f }) => {
     for (const e of f.evidence)
       if (e.line !== undefined && snapshot.text(e.artefact))
@@ -68,6 +87,9 @@ const nft: Dialect = {
   flush: 'nft flush chain ip kube-proxy services; nft delete table ip kube-proxy',
 }
 
+/** With two families the other one still works. */
+const MISSING = /^(unreachable|partial) kube-proxy-rules-missing verified$/
+
 describe.each([
   ['flannel', 'iptables', 'nft', 'ipv4', byNumber('nft')],
   ['calico', 'iptables', 'legacy', 'dual', byNumber('legacy')],
@@ -79,37 +101,42 @@ describe.each([
   })
 
   test('healthy: nothing to say', async () => {
-    expect(await findings()).toEqual([])
+    expect(findings(await collected())).toEqual([])
   })
 
   const family = stack === 'dual' ? 'IPv4 ' : ''
   const NO_RULES = `error kube-proxy-rules-missing: node2 has no ${family}rules for any Service`
-  test.each<[keyof Dialect, string, RegExp]>([
-    ['oneLess', 'error kube-proxy-rules-missing: node2 lacks 1 of 2 endpoints of shop/api', /shop\/api/],
+  test.each<[keyof Dialect, string, RegExp, RegExp]>([
+    ['oneLess', 'error kube-proxy-rules-missing: node2 lacks 1 of 2 endpoints of shop/api', /shop\/api/, MISSING],
     [
       'noneOfApi',
       'error kube-proxy-rules-missing: node2 has no rule for Service shop/api',
       /no rule for 10\.\S+:8080\/tcp/,
+      MISSING,
     ],
     [
       'elsewhere',
       'error kube-proxy-rules-stale: node2 still sends Service shop/api to 10.244.3.99:9090, which is gone',
       /(to-destination|dnat to) 10\.244\.3\.99:9090/,
+      /^partial kube-proxy-rules-stale verified$/,
     ],
     [
       'leftover',
       'info kube-proxy-rules-stale: node2 still has rules for 10.96.200.200:80/tcp, which no Service has',
       /(to-destination|dnat to) 10\.244\.3\.77:80/,
+      /^reachable null$/,
     ],
-    ['flush', NO_RULES, /no rule leads 10\.\S+ to an endpoint/],
-  ])('%s', async (what, title, evidence) => {
+    ['flush', NO_RULES, /no rule leads 10\.\S+ to an endpoint/, MISSING],
+  ])('%s', async (what, title, evidence, answer) => {
     const saved = await lab.read('node/node2', 'bash', '-c', dialect.save)
     const shell = (script: string) => lab.read('node/node2', 'bash', '-euc', script)
     await shell(dialect[what])
     try {
-      const found = await findings()
+      const state = await collected()
+      const found = findings(state)
       expect(found.map((f) => f.split(' | ')[0]!.slice(0, title.length))).toEqual([title])
       expect(found[0]!.slice(found[0]!.indexOf(' | '))).toMatch(evidence)
+      expect(why(state)).toMatch(answer)
     } finally {
       await shell(`${dialect.restore} <<'END'\n${saved}\nEND`)
     }

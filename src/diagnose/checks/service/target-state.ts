@@ -21,6 +21,8 @@ interface Seen {
 export const serviceTargets: ClusterCheck = {
   name: 'service-targets',
   find(state) {
+    // A question meets the same judgement in the check of its failure, without reading every pod's sockets.
+    if (state.focus !== undefined) return []
     return state.objects.services.flatMap((s) => s.ports.flatMap((p) => judge(state, s, p)))
   },
 }
