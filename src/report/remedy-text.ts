@@ -71,6 +71,7 @@ export function remedyLines(r: Remedy, s: Style, width: number): string[] {
     )
   if (r.verified) lines.push(`       ${s.green('✓')} tried on the model: it fixes this connection and breaks no other`)
   const breaks = r.breaks ?? []
+  if (commands.length > 0 && !r.verified && breaks.length === 0) lines.push(s.dim('       not tried on the model'))
   if (breaks.length > 0)
     lines.push(
       ...wrap(

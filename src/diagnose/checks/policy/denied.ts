@@ -126,7 +126,7 @@ function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis 
       text: `${said} Namespace ${label.namespace} has ${label.actual === null ? `no label ${label.requirement.key}` : `${label.requirement.key}=${label.actual}`}.`,
       evidence: ns ? [ns.evidence] : [],
       remedy: {
-        text: 'Use the label every namespace has, kubernetes.io/metadata.name, or label the namespace.',
+        text: 'Use the label every namespace has, kubernetes.io/metadata.name, or label the namespace. The policy engine then writes its rules anew.',
         commands: [
           `kubectl label namespace ${label.namespace} ${label.requirement.key}=${label.requirement.values[0] ?? ''}`,
         ],
