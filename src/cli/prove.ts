@@ -151,8 +151,9 @@ export async function prove(
   const ask = (probes: readonly PlannedProbe[]) => askFrom(place, probes.map(jobOf), signal)
   if (predicted(q).length > 0) {
     // Where the state says why they die, packets are watched and the suspected rule's counter is read at once.
-    const { value, observed } = await observing(q, inventory, asked.protocol, () => ask(plan), signal)
-    return value ? { results: resultsOf(plan, value), ...observed } : null
+    const few = plan.filter((p) => p.purpose === 'asked' || p.purpose === 'endpoint')
+    const { value, observed } = await observing(q, inventory, asked.protocol, () => ask(few), signal)
+    return value ? { results: resultsOf(few, value), ...observed } : null
   }
   const said = await ask(plan)
   if (!said) return null

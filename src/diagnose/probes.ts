@@ -73,5 +73,15 @@ export function resultText(r: ProbeResult): string {
   const who = sender
     ? `; ${sender.kind === 'rst' ? 'RST' : `ICMP ${sender.type}/${sender.code}`} from ${formatIp(sender.from)}, TTL ${sender.ttl}, on ${sender.link}`
     : ''
-  return `${r.answered} of ${r.sent} ${NAMES[r.kind]} to ${formatIp(r.address)} answered${failed}${who}`
+  return `${r.answered} of ${r.sent} ${NAMES[r.kind]} to ${formatIp(r.address)} answered${failed}${who}${dnsText(r)}`
+}
+
+const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'] as const
+
+/** What the name server said (rcodes of RFC 1035 section 4.1.1), and from which address where that is another one. */
+function dnsText(r: ProbeResult): string {
+  const [first] = r.dns ?? []
+  if (!first) return ''
+  const from = first.from === formatIp(r.address) ? '' : ` from ${first.from}, which was not asked`
+  return `; ${RCODES[first.rcode] ?? `rcode ${first.rcode}`}, ${first.answers} ${first.answers === 1 ? 'record' : 'records'}${from}`
 }

@@ -418,6 +418,7 @@ def echo(job, capture):
     times = sorted(e.answered.values())
     median = "%.1f" % times[len(times) // 2] if times else "-"
     say("echo", job.number, len(e.sent), len(times), median, e.error or "-")
+    return len(times) > 0
 
 
 def path_mtu(job, capture):
@@ -463,11 +464,12 @@ def ask(words):
     except (OSError, ImportError) as e:
         say("capture", "no", name_of(e.errno) if isinstance(e, OSError) else "ctypes")
     tries([j for j in jobs if j.kind in ("connect", "datagram", "dns")], capture)
+    mute = set()  # who answers no small echo is not asked with big ones
     for job in jobs:
         try:
-            if job.kind == "echo":
-                echo(job, capture)
-            elif job.kind == "mtu":
+            if job.kind == "echo" and not echo(job, capture):
+                mute.add(job.address)
+            elif job.kind == "mtu" and job.address not in mute:
                 path_mtu(job, capture)
         except OSError as e:
             say("error", job.number, name_of(e.errno))

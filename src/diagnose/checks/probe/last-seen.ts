@@ -1,4 +1,5 @@
 /** Where on the predicted way the packets of the probes were last seen. */
+import { UDP } from '../../../base/protocol.ts'
 import type { NetnsId } from '../../../model/network.ts'
 import type { Sightings } from '../../../model/probe.ts'
 import type { PacketTrace } from '../../../model/trace.ts'
@@ -64,7 +65,9 @@ export function lostBetween(q: Inquiry): LostBetween | null {
       continue
     }
     const count = seenAt(sightings, c)
-    if (last && last.count > 0 && count < last.count * STILL_UNDER_WAY)
+    // Answers of UDP carry nothing of the request: that there are any is all that is known.
+    const enough = c.direction === 'reply' && q.protocol === UDP ? 1 : (last?.count ?? 0) * STILL_UNDER_WAY
+    if (last && last.count > 0 && count < enough)
       return { last: last.at, next: c, left: last.count, arrived: count, gap }
     if (!last && count === 0) return null
     last = { at: c, count }
