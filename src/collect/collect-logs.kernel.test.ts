@@ -23,14 +23,12 @@ ln -s /var/lib/docker/containers/../../../../etc/hostname /var/log/pods/kube-sys
 exec sh -s -- --node n1 --no-pods --timeout 30 <"$1"
 `
 
-test('the last lines of system pods, of the run before too, without credentials; other pods, and links but those to docker's own folder, are left alone', () => {
+test('the last lines of system pods, of the run before too, without credentials; other pods, and links but those to the own folder of docker, are left alone', () => {
   const run = spawnSync('unshare', ['-m', '-n', 'sh', '-c', SETUP, 'sh', script], { maxBuffer: 1 << 26 })
   expect(run.status, run.stderr.toString()).toBe(0)
   const files = new Map(readTar(run.stdout).map((e) => [e.path, e]))
   const logs = [...files.keys()].filter((p) => p.startsWith('n1/node/logs/')).sort()
-  expect(logs).toEqual(
-    ['coredns-1_coredns', 'docker_c', 'young_c'].map((n) => `n1/node/logs/kube-system_${n}.txt`),
-  )
+  expect(logs).toEqual(['coredns-1_coredns', 'docker_c', 'young_c'].map((n) => `n1/node/logs/kube-system_${n}.txt`))
   const text = (path: string) => new TextDecoder().decode(files.get(path)!.data()).trim().split('\n')
   const long = text(logs[0]!)
   expect([long.length, long.at(-1)]).toEqual([300, '2026-11-21T00:00:00Z stdout F line 500'])
