@@ -82,7 +82,8 @@ async function matrix(options: MatrixCommandOptions): Promise<number> {
   const result = matrixOf(state, plan, trial)
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR
   process.stdout.write(renderMatrix(result, format, { colour, width: Math.min(process.stdout.columns ?? 80, 100) }))
-  if (result.findings.some((f) => f.severity === 'error')) return 1
+  const unexplained = result.cells.some((c) => (c.state === 'fails' || c.state === 'partial') && c.code === undefined)
+  if (unexplained || result.findings.some((f) => f.severity === 'error')) return 1
   const undecided = result.cells.some((c) => c.state === 'unknown') || result.cells.every((c) => c.from === null)
   return undecided ? 3 : 0
 }
