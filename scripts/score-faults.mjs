@@ -10,8 +10,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { readCatalogue, readQuestions, UNSEEN } from './faults/catalogue.mjs'
-import { askBroken, askHealthy } from './faults/session.mjs'
+import { DOCTOR, readCatalogue, readQuestions, UNSEEN } from './faults/catalogue.mjs'
+import { askBroken, askDoctor, askHealthy } from './faults/session.mjs'
 
 const NEED = 0.95
 /** Exit code of the lab's kubectl for what only a CNI, a controller or a policy engine could do. */
@@ -110,6 +110,15 @@ for (const c of readQuestions(join(root, 'test', 'expect.tsv'))) {
   console.log(cells.join('  ').trimEnd())
   if (mark !== 'ok') console.log(`      wanted ${c.codes.join(',')}`)
   if (broken.reallyBroken === false && !negative) console.log('      the real connection was not broken')
+}
+for (const [id, want] of Object.entries(DOCTOR)) {
+  const fault = catalogue.get(id)
+  if (!fault || (only && !only.includes(id))) continue
+  const { codes, ms } = askDoctor(o, id, fault)
+  const mark = want.includes(codes[0]) ? 'ok' : codes.some((c) => want.includes(c)) ? 'near' : 'MISS'
+  const got = `doctor: ${codes.join(' ') || 'no error'}`
+  rows.push({ id, title: fault.title, want, got, mark, ms, silent: null, without: '', remedy: '', reallyBroken: null })
+  console.log(`${mark.padEnd(4)}  ${id}  ${`${ms} ms`.padStart(8)}  ${got}`)
 }
 const count = (test) => rows.filter(test).length
 const faults = rows.filter((r) => r.want[0] !== 'reachable')

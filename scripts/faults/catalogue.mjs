@@ -100,3 +100,6 @@ export function healthyLab(id, fault) {
   if (HEALTHY[id] !== undefined) return HEALTHY[id]
   return /^v6up\b/m.test(fault.inject) ? 'v6up' : 'true'
 }
+
+/** Faults that break no connection yet: doctor must name them. */
+export const DOCTOR = { F010: ['pod-cidr-missing'] }

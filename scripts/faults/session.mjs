@@ -97,3 +97,18 @@ export function askBroken(o, c, fault) {
     after: readJson(file('cured.json')),
   }
 }
+
+/** Codes of the errors doctor reports on the lab with the fault, and the time it took in ms. */
+export function askDoctor(o, id, fault) {
+  const dir = join(o.dir, id)
+  mkdirSync(dir, { recursive: true })
+  const out = join(dir, 'doctor')
+  inLab(o.reflab, dir, 'doctor-lab', [
+    fault.inject,
+    'inventory > $LAB/inv.yaml; t0=$(date +%s%N)',
+    `timeout 60 ${o.netwhy} doctor --inventory $LAB/inv.yaml -o json > ${out}.json 2> ${out}.err < /dev/null`,
+    `echo $(( ($(date +%s%N) - t0) / 1000000 )) > ${out}.ms`,
+  ])
+  const errors = readJson(`${out}.json`)?.findings.filter((f) => f.severity === 'error') ?? []
+  return { codes: errors.map((f) => f.code), ms: Number(readText(`${out}.ms`)) }
+}
