@@ -810,9 +810,10 @@ export const CODES = {
   },
   'prediction-refuted': {
     area: 'netwhy itself',
-    meaning: 'Real packets were answered although the collected state says they should not be.',
-    proof: "The probe's output.",
-    remedy: 'None is needed for the connection; take a new snapshot, and report it if it stays.',
+    meaning:
+      'Real packets did otherwise than the collected state says: answered where they should not be, or lost where nothing should lose them.',
+    proof: "The probe's outcome, and where its packets were last seen.",
+    remedy: 'Take a new snapshot; look at the place where the packets were last seen; report it if it stays.',
   },
   'tunnel-checksum-offload': {
     area: 'overlay',
