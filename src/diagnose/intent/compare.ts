@@ -231,9 +231,20 @@ function insideRanges(sender: ServiceSender | null, s: ExpectedServicePort, f: F
 function isTopologyMatter(place: Place, d: Difference): boolean {
   if (d.frontend.policy !== 'local' || d.lead.targets.length > 0) return false
   if (d.lead.server) return true
-  const passage = firstPassage(d.front, d.sender)
-  const hook = d.sender.kind === 'node' ? 'output' : 'forward'
-  return runHook(place.around, hook, 'ip', { ...passage, out: place.senders[d.service.family].node?.out ?? null }).some(
-    (o) => o.verdict === 'drop',
+  const { around } = place
+  const first = runHook(
+    around,
+    d.sender.kind === 'node' ? 'output' : 'prerouting',
+    'ip',
+    firstPassage(d.front, d.sender),
+  )
+  if (d.sender.kind === 'node') return first.some((o) => o.verdict === 'drop')
+  const local = around.addressType(d.front.ip, null) === 'local'
+  const out = local ? null : (place.senders[d.service.family].node?.out ?? null)
+  return first.some(
+    (o) =>
+      o.verdict === 'drop' ||
+      (o.verdict === 'accept' &&
+        runHook(around, local ? 'input' : 'forward', 'ip', { ...o.passage, out }).some((x) => x.verdict === 'drop')),
   )
 }

@@ -216,6 +216,41 @@ describe('whose fault it is', () => {
 const DNAT = (match: string, to: string) =>
   `*nat\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A PREROUTING ${match} -j DNAT --to-destination ${to}\nCOMMIT\n`
 
+describe('policy Local', () => {
+  const inner = service('web', '10.96.0.80', { internalTrafficPolicy: 'Local' })
+  const said = objects([inner, api], [both, apis])
+
+  test.each<Mode>(['iptables', 'nftables'])(
+    '%s: a kube-proxy that knows the node by another name refuses on purpose',
+    (mode) => {
+      const renamed = slice('web', [endpoint(A), endpoint(B, { nodeName: 'node2.example' })])
+      const saw = objects([inner, api], [renamed, apis])
+      expect(
+        found(
+          [
+            { saw: said, mode },
+            { saw, mode },
+          ],
+          said,
+        ),
+      ).toEqual([])
+    },
+  )
+
+  test.each<Mode>(['iptables', 'nftables'])('%s: one that saw no endpoint anywhere has not followed', (mode) => {
+    const saw = objects([inner, api], [slice('web', []), apis])
+    expect(
+      found(
+        [
+          { saw: said, mode },
+          { saw, mode },
+        ],
+        said,
+      ),
+    ).toEqual(['error kube-proxy-rules-missing: node2 has no rule for Service shop/web'])
+  })
+})
+
 describe('healthy look-alikes', () => {
   const port = service('web', '10.96.0.80', { type: 'NodePort', ports: [{ ...web.ports[0]!, nodePort: 30080 }] })
   const other = service('api', '10.96.0.81', { type: 'NodePort', ports: [{ ...web.ports[0]!, nodePort: 30081 }] })
