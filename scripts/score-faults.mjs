@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DOCTOR, readCatalogue, readQuestions, UNSEEN } from './faults/catalogue.mjs'
+import { DOCTOR, NO_HEALTHY_FORM, readCatalogue, readQuestions, UNSEEN } from './faults/catalogue.mjs'
 import { askBroken, askDoctor, askHealthy } from './faults/session.mjs'
 
 const NEED = 0.95
@@ -84,7 +84,7 @@ for (const c of readQuestions(join(root, 'test', 'expect.tsv'))) {
   const broken = askBroken(o, c, fault)
   const { mark, got } = judge(c, broken)
   const negative = c.codes[0] === 'reachable'
-  const healthy = negative || flag('--no-healthy') ? null : askHealthy(o, c, fault)
+  const healthy = negative || flag('--no-healthy') || NO_HEALTHY_FORM.has(c.id) ? null : askHealthy(o, c, fault)
   const fine = UNSEEN.has(c.id) ? ['reachable', 'unknown'] : ['reachable']
   const silent = healthy === null ? null : fine.includes(healthy.answer?.verdict) && loud(healthy.answer).length === 0
   const without =

@@ -59,8 +59,7 @@ export function brokenCheck(id, fault) {
 }
 
 /**
- * How the same question is asked of the healthy lab. A string prepares what the question names and the injection would
- * have made; null: the reason why there is no healthy form.
+ * How the same question is asked of the healthy lab: prepares what the question names and the injection would have made.
  */
 const CALICO = `ip netns add x-cali; ip -n node1 link add cali01 type veth peer name eth0 netns x-cali; ip -n node1 link set cali01 address ee:ee:ee:ee:ee:ee up; X node1 sysctl -qw net.ipv4.conf.cali01.proxy_arp=1 net.ipv4.neigh.cali01.proxy_delay=0
 ip -n x-cali addr add 10.244.1.77/32 dev eth0; ip -n x-cali link set eth0 up; ip -n x-cali route add 169.254.1.1 dev eth0; ip -n x-cali route add default via 169.254.1.1; ip -n node1 route add 10.244.1.77 dev cali01`
@@ -94,6 +93,12 @@ export const HEALTHY_QUESTION = {
 
 /** Senders in no inventory: even on the healthy lab their own half of the way is unknown, and netwhy says so. */
 export const UNSEEN = new Set(['F018', 'F046', 'F047'])
+
+/**
+ * No healthy form. F124: whether the client's router sends to the right node is not on the nodes; netwhy tells what each choice would do,
+ * with the fault and without it.
+ */
+export const NO_HEALTHY_FORM = new Set(['F124'])
 
 /** Lines for the lab's shell that make the healthy counterpart of a case. */
 export function healthyLab(id, fault) {
