@@ -1,6 +1,7 @@
 /** Source ports that translation, or the programs of a netns, may still choose towards one destination. */
 import { formatEndpoint, formatIp, ipEquals } from '../../../base/ip.ts'
 import { protocolName, TCP, UDP } from '../../../base/protocol.ts'
+import { ipKey } from '../../../datapath/facts.ts'
 import type { Evidence } from '../../../model/evidence.ts'
 import type { Netns } from '../../../model/network.ts'
 import type { ClusterCheck, ClusterFinding } from '../../cluster/check.ts'
@@ -39,7 +40,7 @@ function ofHost(host: Host): ClusterFinding[] {
   for (const e of netns.conntrack) {
     if (e.original.protocol !== TCP && e.original.protocol !== UDP) continue
     if (ipEquals(e.reply.dst, e.original.src)) continue
-    const key = `${e.original.protocol} ${formatIp(e.reply.dst)} ${formatIp(e.reply.src)} ${e.reply.sport}`
+    const key = `${e.original.protocol} ${ipKey(e.reply.dst)} ${ipKey(e.reply.src)} ${e.reply.sport}`
     const group = groups.get(key) ?? { first: e, ports: new Set<number>() }
     group.ports.add(e.reply.dport)
     groups.set(key, group)

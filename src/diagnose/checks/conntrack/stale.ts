@@ -1,32 +1,20 @@
 /** Connections whose answers would come from an address that is no endpoint any more. */
-import { formatEndpoint, formatIp, type Ip, ipEquals } from '../../../base/ip.ts'
+import { formatEndpoint, formatIp, ipEquals } from '../../../base/ip.ts'
 import { hasPorts, protocolName, TCP, UDP } from '../../../base/protocol.ts'
+import { ipKey } from '../../../datapath/facts.ts'
 import type { ConntrackEntry } from '../../../model/conntrack.ts'
 import type { Severity } from '../../../model/finding.ts'
 import type { ClusterCheck, ClusterFinding, ClusterState } from '../../cluster/check.ts'
 import { clusterFinding } from '../../cluster/finding.ts'
 import { withNetns } from '../../remedy/edit.ts'
 import { sliceProof } from '../../view/object-proof.ts'
-import { nodeOfAddress, ownerOf, podOfAddress, serviceOfAddress } from '../../view/owner.ts'
-import { backendsOf, type Frontend, sameProtocol, serviceName } from '../../view/service-view.ts'
+import { ownerOf } from '../../view/owner.ts'
+import { backendsOf, serviceName } from '../../view/service-view.ts'
 import { type Host, hostsOf } from '../links/hosts.ts'
+import { addressIndex, type ServiceFront } from './address-index.ts'
 
 /** A table of a large node holds a hundred thousand entries; more findings than this say no more. */
 const MOST = 20
-
-function frontendAt(state: ClusterState, ip: Ip, port: number, protocol: number): Frontend | null {
-  const { objects } = state
-  const service = serviceOfAddress(objects, ip)
-  if (service) {
-    const found = service.ports.find((p) => p.port === port && sameProtocol(p.protocol, protocol))
-    return found ? { service, port: found, by: 'cluster-ip' } : null
-  }
-  if (!nodeOfAddress(objects, ip)) return null
-  for (const s of objects.services)
-    for (const p of s.ports)
-      if (p.nodePort === port && sameProtocol(p.protocol, protocol)) return { service: s, port: p, by: 'node-port' }
-  return null
-}
 
 /** How bad an entry to a vanished endpoint is; null: it harms nobody (it is closing). */
 function severityOf(e: ConntrackEntry): Severity | null {
@@ -36,19 +24,23 @@ function severityOf(e: ConntrackEntry): Severity | null {
   return e.tcpState === 'ESTABLISHED' ? 'info' : null
 }
 
+/** Nobody we know has the address: the last question, for it looks through the whole network. */
+function isGone(state: ClusterState, e: ConntrackEntry): boolean {
+  const owner = ownerOf(state.network, state.objects, e.reply.src)
+  return owner.kind === 'pod-range' || owner.kind === 'outside'
+}
+
 function ofHost(state: ClusterState, host: Host): ClusterFinding[] {
-  const groups = new Map<string, { front: Frontend; severity: Severity; entries: ConntrackEntry[] }>()
+  const index = addressIndex(state.objects)
+  const groups = new Map<string, { front: ServiceFront; severity: Severity; entries: ConntrackEntry[] }>()
   for (const e of host.netns.conntrack) {
     const { original, reply } = e
     if (!hasPorts(original.protocol) || ipEquals(reply.src, original.dst)) continue
     const severity = severityOf(e)
-    const front = severity === null ? null : frontendAt(state, original.dst, original.dport, original.protocol)
+    const front = severity === null ? undefined : index.frontAt(original.dst, original.dport, original.protocol)
     if (severity === null || !front) continue
     // A pod that left its Service and still runs finishes what it began.
-    if (podOfAddress(state.objects, reply.src)) continue
-    if (backendsOf(state.objects, front.service, front.port).some((b) => ipEquals(b.ip, reply.src))) continue
-    const owner = ownerOf(state.network, state.objects, reply.src)
-    if (owner.kind !== 'pod-range' && owner.kind !== 'outside') continue
+    if (front.endpoints().has(ipKey(reply.src)) || index.podAt(reply.src)) continue
     const key = `${serviceName(front.service)} ${formatIp(reply.src)} ${original.protocol} ${severity}`
     const group = groups.get(key) ?? { front, severity, entries: [] }
     group.entries.push(e)
@@ -56,13 +48,14 @@ function ofHost(state: ClusterState, host: Host): ClusterFinding[] {
   }
   return [...groups.values()]
     .slice(0, MOST)
+    .filter(({ entries }) => isGone(state, entries[0]!))
     .map(({ front, severity, entries }) => said(state, host, front, severity, entries))
 }
 
 function said(
   state: ClusterState,
   host: Host,
-  front: Frontend,
+  front: ServiceFront,
   severity: Severity,
   entries: readonly ConntrackEntry[],
 ): ClusterFinding {

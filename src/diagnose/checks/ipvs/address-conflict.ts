@@ -1,4 +1,5 @@
-import { formatIp, type Ip, ipEquals, parseIp } from '../../../base/ip.ts'
+import { formatIp, parseIp } from '../../../base/ip.ts'
+import { ipKey } from '../../../datapath/facts.ts'
 import type { Link, LinkAddress, Netns } from '../../../model/network.ts'
 import type { ClusterCheck, ClusterFinding, ClusterState } from '../../cluster/check.ts'
 import { clusterFinding } from '../../cluster/finding.ts'
@@ -10,31 +11,40 @@ import { concernsNode, type Host, hostsOf } from '../links/hosts.ts'
 /** kube-proxy's dummy for Service addresses in IPVS mode. */
 const IPVS_LINK = 'kube-ipvs0'
 
+/** Where two ranges overlap there would be one finding per Service. */
+const MOST = 20
+
 /** Links that may hold a Service's address by design: loopback, and dummies such as node-local-dns makes. */
 function byDesign(link: Link): boolean {
   return link.kind === 'loopback' || link.kind === 'dummy' || link.name === IPVS_LINK || link.name === 'nodelocaldns'
 }
 
-/** The real link of any collected machine that holds the address. */
-function realHolder(
-  state: ClusterState,
-  ip: Ip,
-): { readonly netns: Netns; readonly link: Link; readonly address: LinkAddress } | null {
+interface Holder {
+  readonly netns: Netns
+  readonly link: Link
+  readonly address: LinkAddress
+}
+
+/** Real links of all collected machines by the key of their addresses. */
+function realHolders(state: ClusterState): Map<string, Holder> {
+  const out = new Map<string, Holder>()
   for (const netns of state.network.netns.values())
     for (const link of netns.links) {
       if (byDesign(link)) continue
-      const address = link.addresses.find((a) => ipEquals(a.ip, ip))
-      if (address) return { netns, link, address }
+      for (const address of link.addresses) {
+        const key = ipKey(address.ip)
+        if (!out.has(key)) out.set(key, { netns, link, address })
+      }
     }
-  return null
+  return out
 }
 
 /** kube-ipvs0 of this node takes packets for a real machine. */
-function taken(state: ClusterState, host: Host): ClusterFinding[] {
+function taken(state: ClusterState, real: ReadonlyMap<string, Holder>, host: Host): ClusterFinding[] {
   const link = host.netns.links.find((l) => l.name === IPVS_LINK)
   return (link?.addresses ?? []).flatMap((held) => {
     const object = nodeOfAddress(state.objects, held.ip)
-    const holder = realHolder(state, held.ip)
+    const holder = real.get(ipKey(held.ip))
     if (!link || (!object && !holder)) return []
     const service = serviceOfAddress(state.objects, held.ip)
     const whose = object?.meta.name ?? holder?.netns.id.replace('/host', '') ?? ''
@@ -63,12 +73,12 @@ function taken(state: ClusterState, host: Host): ClusterFinding[] {
 }
 
 /** A cluster IP on a real link. */
-function stolen(state: ClusterState): ClusterFinding[] {
+function stolen(state: ClusterState, real: ReadonlyMap<string, Holder>): ClusterFinding[] {
   return state.objects.services.flatMap((service) =>
     service.clusterIPs.flatMap((text) => {
       const ip = parseIp(text)
-      const holder = ip && realHolder(state, ip)
-      if (!ip || !holder) return []
+      const holder = ip && real.get(ipKey(ip))
+      if (!holder) return []
       const { netns, link, address } = holder
       const where = { node: netns.node, netns: netns.id.slice(netns.node.length + 1), link: link.name }
       return [
@@ -92,5 +102,8 @@ function stolen(state: ClusterState): ClusterFinding[] {
 /** `ipvs-address-conflict`: an address that is both a Service's and a machine's. */
 export const ipvsAddressConflict: ClusterCheck = {
   name: 'ipvs-address-conflict',
-  find: (state) => [...hostsOf(state).flatMap((host) => taken(state, host)), ...stolen(state)],
+  find(state) {
+    const real = realHolders(state)
+    return [...hostsOf(state).flatMap((host) => taken(state, real, host)), ...stolen(state, real).slice(0, MOST)]
+  },
 }

@@ -31,8 +31,19 @@ export interface LocalPod {
   readonly addresses: readonly Ip[]
 }
 
+/** By state, then node: every check asks, and a large cluster has many pods. */
+const seen = new WeakMap<ClusterState, Map<string, readonly LocalPod[]>>()
+
 /** Pods that run on the node and have a netns of their own. */
-export function podsOn(state: ClusterState, host: Host): LocalPod[] {
+export function podsOn(state: ClusterState, host: Host): readonly LocalPod[] {
+  const known = seen.get(state) ?? new Map<string, readonly LocalPod[]>()
+  seen.set(state, known)
+  const pods = known.get(host.node) ?? findPods(state, host)
+  known.set(host.node, pods)
+  return pods
+}
+
+function findPods(state: ClusterState, host: Host): LocalPod[] {
   const out = new Map<string, LocalPod>()
   for (const object of state.objects.pods) {
     if (object.nodeName !== host.node || !holdsAddress(object) || object.phase !== 'Running') continue

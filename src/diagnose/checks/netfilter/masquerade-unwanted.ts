@@ -2,21 +2,19 @@ import { formatIp, ipEquals } from '../../../base/ip.ts'
 import { hasPorts } from '../../../base/protocol.ts'
 import type { ClusterCheck, ClusterFinding, ClusterState } from '../../cluster/check.ts'
 import { clusterFinding } from '../../cluster/finding.ts'
-import { podOfAddress } from '../../view/owner.ts'
+import { addressIndex } from '../conntrack/address-index.ts'
 import { concernsNode, type Host, hostsOf } from '../links/hosts.ts'
 import { isPerObject, ruleProof, rulesOf } from './rule-scan.ts'
 
-/** Enough to find one among a hundred thousand entries without looking every address up. */
-const MOST_LOOKED_AT = 20_000
-
 function ofHost(state: ClusterState, host: Host): ClusterFinding[] {
+  const index = addressIndex(state.objects)
   // A connection of one pod to another by its own address (no Service in between) whose answers go to somebody else.
-  const entry = host.netns.conntrack.slice(0, MOST_LOOKED_AT).find((e) => {
+  const entry = host.netns.conntrack.find((e) => {
     const { original, reply } = e
     if (!hasPorts(original.protocol) || ipEquals(reply.dst, original.src) || !ipEquals(reply.src, original.dst))
       return false
     if (ipEquals(original.src, original.dst)) return false
-    const [from, to] = [podOfAddress(state.objects, original.src), podOfAddress(state.objects, original.dst)]
+    const [from, to] = [index.podAt(original.src), index.podAt(original.dst)]
     return from !== undefined && to !== undefined && from !== to
   })
   if (!entry) return []

@@ -5,12 +5,10 @@ import { concernsNode, type Host, hostsOf, podBridges, podsOn, sysctl } from '..
 
 /** Families of which a Service has an endpoint among the node's pods: 4, 6 or both. */
 function servedFamilies(state: ClusterState, host: Host): Set<4 | 6> {
-  const pods = podsOn(state, host)
+  const own = new Set(podsOn(state, host).flatMap((p) => p.object?.podIPs ?? []))
   const out = new Set<4 | 6>()
   for (const slice of state.objects.endpointSlices)
-    for (const e of slice.endpoints)
-      for (const pod of pods)
-        for (const a of pod.object?.podIPs ?? []) if (e.addresses.includes(a)) out.add(a.includes(':') ? 6 : 4)
+    for (const e of slice.endpoints) for (const a of e.addresses) if (own.has(a)) out.add(a.includes(':') ? 6 : 4)
   return out
 }
 
@@ -19,12 +17,11 @@ function ofHost(state: ClusterState, host: Host): ClusterFinding[] {
   if (!netns.known.has('sysctls') || !netns.known.has('links')) return []
   const shared = podBridges(state, host).find((b) => b.ports.length > 1)
   if (!shared) return []
-  const served = servedFamilies(state, host)
   return ([4, 6] as const).flatMap((family) => {
     const own = family === 4 ? shared.bridge.bridge?.nfCallIptables : shared.bridge.bridge?.nfCallIp6tables
     const key = family === 4 ? 'net.bridge.bridge-nf-call-iptables' : 'net.bridge.bridge-nf-call-ip6tables'
     const value = sysctl(netns, key)
-    if (!served.has(family) || own === true || value === '1') return []
+    if (own === true || value === '1' || !servedFamilies(state, host).has(family)) return []
     const artefact = [...netns.sysctls.values()][0]?.evidence.artefact ?? `nodes/${host.node}/host/sysctl.txt`
     return [
       clusterFinding('bridge-netfilter-off', {

@@ -31,6 +31,14 @@ function arrival(way: { readonly route: Route; readonly link: Link }, to: Netns)
   return gateway && to.links.find((l) => l.kind !== 'loopback' && l.addresses.some((a) => ipEquals(a.ip, gateway)))
 }
 
+/** True when some link may test strictly; most nodes need not be compared at all. */
+function anyStrict(netns: Netns): boolean {
+  return (
+    netns.links.some((l) => sysctlNumber(netns, confKey(4, l.name, 'rp_filter')) === 1) ||
+    sysctlNumber(netns, confKey(4, 'all', 'rp_filter')) === 1
+  )
+}
+
 /** More than the kernel's own three rules (local, main, default). */
 function hasPolicyRouting(netns: Netns): boolean {
   return netns.routingRules.filter((r) => r.family === 4).length > 3
@@ -74,6 +82,7 @@ export const rpFilterState: ClusterCheck = {
   name: 'rp-filter-state',
   find(state: ClusterState) {
     const hosts = hostsOf(state)
-    return hosts.flatMap((to) => hosts.flatMap((from) => (from === to ? [] : between(from, to))))
+    const strict = hosts.filter((h) => anyStrict(h.netns))
+    return strict.flatMap((to) => hosts.flatMap((from) => (from === to ? [] : between(from, to))))
   },
 }
