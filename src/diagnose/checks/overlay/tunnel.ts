@@ -7,6 +7,7 @@ import type { Check, Failure, Inquiry } from '../../inquiry.ts'
 import { nodeProof } from '../../view/object-proof.ts'
 import { holders, hostNetns, ownerOf, ownerText } from '../../view/owner.ts'
 import { directionWord } from '../../view/words.ts'
+import { inPodRange } from '../routing/plight.ts'
 import { fdbMissingWords, fdbWrongWords, mismatchWords, vtepMacWords } from './words.ts'
 
 function vxlanOf(netns: Netns | undefined, name?: string): Link | undefined {
@@ -176,7 +177,7 @@ const nodeUnreachable: Check = {
   explain(f, q) {
     const outer = outerOf(f)
     const dst = outer?.dst ?? f.step.packet.dst
-    const owner = ownerOf(q.network, q.objects, dst)
+    const owner = inPodRange(q, ownerOf(q.network, q.objects, dst), dst)
     if (owner.kind !== 'node' || owner.node === f.hop.node || f.netns?.kind !== 'host') return null
     const noWay =
       f.cause === 'no-route' ||

@@ -41,7 +41,7 @@ export function plight(f: Failure, q: Inquiry): Plight | null {
   if (f.netns?.kind !== 'host' || (encap?.length ?? 0) > 0) return null
   const gone = f.trace.disposition === 'exits-network'
   if (!gone && !(f.cause !== undefined && ROUTING_CAUSES.has(f.cause))) return null
-  const owner = ownerOf(q.network, q.objects, packet.dst)
+  const owner = inPodRange(q, ownerOf(q.network, q.objects, packet.dst), packet.dst)
   if (owner.kind !== 'pod' && owner.kind !== 'pod-range') return null
   const node = owner.node
   if (node === undefined || node === f.hop.node) return null
@@ -54,6 +54,13 @@ export function plight(f: Failure, q: Inquiry): Plight | null {
     range: range?.range ?? null,
     best: routesTo(f.netns, packet.dst).find((r) => !isDefault(r)),
   }
+}
+
+/** The address of a node's bridge or tunnel is of its pod range: the way there is the way to its pods. */
+export function inPodRange(q: Inquiry, owner: Owner, ip: Ip): Owner {
+  if (owner.kind !== 'node') return owner
+  const range = podRanges(q.objects).find((r) => r.node.meta.name === owner.node && prefixContains(r.range, ip))
+  return range ? { kind: 'pod-range', node: owner.node, range: range.range } : owner
 }
 
 export function nodeAddress(q: Inquiry, node: string, family: 4 | 6): Ip | null {
