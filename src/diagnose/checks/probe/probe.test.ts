@@ -4,7 +4,7 @@ import type { Sighting } from '../../../model/probe.ts'
 import type { Branch, Inquiry, ProbeResult } from '../../inquiry.ts'
 import { lostBetween } from './last-seen.ts'
 import { refuserOf } from './sender.ts'
-import { packetsVanish } from './vanished.ts'
+import { lostBeforePrediction, packetsVanish } from './vanished.ts'
 import { ruleWithoutCounters } from './watch-plan.ts'
 
 const IP = parseIp('10.244.2.20')!
@@ -118,6 +118,26 @@ describe('where packets were last seen', () => {
     ]
     for (const s of [through, []])
       expect(lostBetween(inquiry({}, { sightings: { watched: ALL, notWatched: [], seen: s } }))).toBeNull()
+  })
+})
+
+describe('a prediction the packets do not get to', () => {
+  const left = [...seen('n1/pod/d/c', 'eth0', 'out', ['1']), ...seen('n1/host', 'v1', 'in', ['1'])]
+  const wire = seen('n1/host', 'eth0', 'out', ['1'])
+  const dies = (netns: string) => ({
+    failures: [{ branch, hop: { netns, node: netns.slice(0, 2) }, trace: { disposition: 'denied' } }],
+  })
+  const asked = (sightings: Sighting[], netns: string) =>
+    ({
+      ...inquiry({}, { sightings: { watched: ALL, notWatched: [], seen: sightings } }),
+      ...dies(netns),
+    }) as unknown as Inquiry
+
+  it('lost between the nodes, said to die on node 2', () => {
+    expect(lostBeforePrediction(asked([...left, ...wire], 'n2/host'))?.next.netns).toBe('n2/host')
+  })
+  it('lost on node 1, where it is said to die', () => {
+    expect(lostBeforePrediction(asked(left, 'n1/host'))).toBeNull()
   })
 })
 

@@ -45,12 +45,15 @@ function watchedEvidence(q: Inquiry, lost: LostBetween): Evidence {
   }
 }
 
-/** True where the packets go missing before they get to where the model says they die. */
+/**
+ * Where packets go missing before they come into the netns where the state has them die; null otherwise. Inside that netns the
+ * state's reason stands: a link sends nothing to a neighbour that does not answer.
+ */
 export function lostBeforePrediction(q: Inquiry): LostBetween | null {
   const lost = lostBetween(q)
-  if (!lost || lost.gap || predicted(q).length === 0 || !probeFailed(q)) return null
-  // `next` is on the predicted way, so the prediction has them pass it.
-  return lost
+  const [failure] = predicted(q)
+  if (!lost || lost.gap || lost.arrived > 0 || !failure || !probeFailed(q)) return null
+  return lost.last.netns === failure.hop.netns ? null : lost
 }
 
 /** `underlay-drop` and what counters tell: no packet of the connection gets through, and the state does not say why. */
