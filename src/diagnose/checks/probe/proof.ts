@@ -6,7 +6,7 @@ import type { Failure, Inquiry } from '../../inquiry.ts'
 import { askedTries, predicted, probeAlwaysAnswered, probeAnswered, probeFailed, resultText } from '../../probes.ts'
 import { checkpointText, lostBetween } from './last-seen.ts'
 import { refuserOf } from './sender.ts'
-import { moveProof } from './vanished.ts'
+import { lostBeforePrediction, moveProof } from './vanished.ts'
 import { ruleWithoutCounters } from './watch-plan.ts'
 
 /** The counter of the rule that the prediction blames: moved by so much; 0 when it was read and stood still; null when it was not read. */
@@ -54,8 +54,7 @@ export function proofOf(q: Inquiry, verdict: Answer['verdict'], cause: Finding |
   const certain = own.reduce((p, f) => p + f.probability, 0) > 1 - 1e-9
   if (probeAnswered(q) && certain) return { outcome: 'refuted', text: said }
   if (!probeFailed(q)) return { outcome: probeAlwaysAnswered(q) ? 'open' : 'confirmed', text: said }
-  if (cause && own.every((f) => f.hop.node !== cause.where.node) && lost && !lost.gap)
-    return { outcome: 'refuted', text: `${said}${seen}` }
+  if (lostBeforePrediction(q) !== null) return { outcome: 'refuted', text: `${said}${seen}` }
   const moved = own.map((f) => suspectMoved(q, f)).find((m) => m !== null)
   if (moved === 0) return { outcome: 'open', text: `${said}, but the counter of the rule blamed did not move${seen}` }
   if (moved)
