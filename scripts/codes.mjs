@@ -33,8 +33,8 @@ export function exhibits(faults) {
       .map((f) => `${dir}/${f}`),
   )
   for (const file of tests.sort())
-    for (const code of new Set(readFileSync(join(root, file), 'utf8').match(/'[a-z0-9]+(?:-[a-z0-9]+)+'/g) ?? []))
-      of(code.slice(1, -1)).tests.push(file)
+    for (const code of new Set(readFileSync(join(root, file), 'utf8').match(/\b[a-z0-9]+(?:-[a-z0-9]+)+\b/g) ?? []))
+      of(code).tests.push(file)
   return out
 }
 

@@ -84,7 +84,9 @@ export function askBroken(o, c, fault) {
     if (!check || !existsSync(at)) return null
     // Where the catalogue says what the same command prints on the healthy lab, that decides: NOERROR contains ERR.
     const { before } = fault
-    return before?.command === check.command ? !before.expect.test(readText(at)) : check.expect.test(readText(at))
+    return before?.command === check.command
+      ? !new RegExp(`^(?:${before.expect.source})`).test(readText(at))
+      : check.expect.test(readText(at))
   }
   return {
     answer: readJson(file('broken.json')),

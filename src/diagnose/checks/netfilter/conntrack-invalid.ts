@@ -7,7 +7,7 @@ export const conntrackInvalidDrop: Check = {
   name: 'conntrack-invalid-drop',
   explain(f) {
     if (!(byNetfilter(f) && matchesInvalid(f)) && f.cause !== 'conntrack-invalid') return null
-    const commands = byNetfilter(f) ? deleteCommand(f) : []
+    const commands = deleteCommand(f)
     const edit = commands.length > 0 ? removeRule(f) : undefined
     return diagnosis(f, 'conntrack-invalid-drop', {
       title: `${f.hop.node} sees one direction only and drops the packet as INVALID`,
