@@ -34,7 +34,7 @@ describe('renderAnswer', () => {
              for what removed it (networkd and NetworkManager remove foreign routes).
              On node2:
                ip route replace 10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink
-             ✓ tried on the model: it fixes this connection and breaks no other
+             ✓ tried on the model: it cures this and breaks no other connection
 
       Request
        ● pod default/client1 (on node1)

@@ -69,7 +69,7 @@ export function remedyLines(r: Remedy, s: Style, width: number): string[] {
         .split('\n')
         .map((l) => `         ${l}`),
     )
-  if (r.verified) lines.push(`       ${s.green('✓')} tried on the model: it fixes this connection and breaks no other`)
+  if (r.verified) lines.push(`       ${s.green('✓')} tried on the model: it cures this and breaks no other connection`)
   const breaks = r.breaks ?? []
   if (commands.length > 0 && !r.verified && breaks.length === 0) lines.push(s.dim('       not tried on the model'))
   if (breaks.length > 0)

@@ -1,4 +1,5 @@
 /** One list from what the state shows and what tried connections died of: a cause seen both ways is one finding. */
+import type { Evidence } from '../../model/evidence.ts'
 import type { Finding, ReportFinding, Severity } from '../../model/finding.ts'
 import type { ClusterFinding } from '../cluster/check.ts'
 import { touches } from '../cluster/touches.ts'
@@ -82,7 +83,8 @@ export function mergeFindings(
     const victims = new Set(alike.flatMap((c) => c.victims))
     if (hurts) for (const t of tried) if (touches(concerns, t.branches)) victims.add(t)
     const cure = alike.find((c) => c.finding.remedy?.verified)?.finding.remedy
-    out.push(withVictims(cure ? { ...finding, remedy: cure } : finding, [...victims]))
+    const proven = { ...finding, evidence: allEvidence(alike, finding), ...(cure ? { remedy: cure } : {}) }
+    out.push(withVictims(proven, [...victims]))
   }
   for (const { finding, victims } of left) {
     const meant = MAY_BE_MEANT.has(finding.code) || (finding.code === 'masquerade-missing' && everywhere(causes, tried))
@@ -91,6 +93,15 @@ export function mergeFindings(
   return out.sort(
     (x, y) => RANK[x.severity] - RANK[y.severity] || (y.breaks?.connections ?? 0) - (x.breaks?.connections ?? 0),
   )
+}
+
+/** Evidence is a proof, not an archive: more lines than this say no more. */
+const MOST_EVIDENCE = 12
+
+/** What the dead packets proved, then what the state proves, each line once. */
+function allEvidence(alike: readonly Cause[], finding: Finding): Evidence[] {
+  const lines = [...alike.slice(0, 1).flatMap((c) => c.finding.evidence), ...finding.evidence]
+  return [...new Map(lines.map((e) => [`${e.artefact}:${e.line ?? ''}:${e.text}`, e])).values()].slice(0, MOST_EVIDENCE)
 }
 
 /** No node masquerades: a network whose routers know pod addresses. One that does not while others do is a fault. */
