@@ -14,8 +14,13 @@ export const LAYERS = {
   'src/snapshot': { may: ['src/base'], kind: PURE, why: 'the file format: bytes in, artefacts out' },
   'src/parse': { may: ['src/base', 'src/model'], kind: PURE, why: 'a dialect in, neutral nouns out' },
   'src/kubeobj': { may: ['src/base', 'src/model'], kind: PURE, why: 'the fields of Kubernetes objects that we use' },
+  'src/manifests': {
+    may: ['src/base', 'src/model', 'src/kubeobj'],
+    kind: PURE,
+    why: 'texts people keep (YAML, JSON, Lists, Helm leftovers) to objects with places, as kubectl reads them',
+  },
   'src/assemble': {
-    may: ['src/base', 'src/model', 'src/snapshot', 'src/parse', 'src/kubeobj'],
+    may: ['src/base', 'src/model', 'src/snapshot', 'src/parse', 'src/kubeobj', 'src/manifests'],
     kind: PURE,
     why: 'artefacts to one Network',
   },

@@ -85,7 +85,7 @@ export function askBroken(o, c, fault) {
     // Where the catalogue says what the same command prints on the healthy lab, that decides: NOERROR contains ERR.
     const { before } = fault
     return before?.command === check.command
-      ? !new RegExp(`^(?:${before.expect.source})`).test(readText(at))
+      ? /timed out/.test(readText(at)) || !new RegExp(`^(?:${before.expect.source})`).test(readText(at))
       : check.expect.test(readText(at))
   }
   return {

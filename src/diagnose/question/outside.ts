@@ -51,7 +51,7 @@ function gatewayOf(host: Netns, ip: Ip): LinkAddress | null {
   return null
 }
 
-function machine(ip: Ip, gateway: LinkAddress, dst: Ip): Netns {
+function machine(ip: Ip, gateway: LinkAddress, dst: Ip, mac: string): Netns {
   const full = ip.family === 4 ? 32 : 128
   const base = { family: ip.family, metric: 0, protocol: 'kernel', tos: 0, flags: [], evidence: EVIDENCE }
   const via = (hop: Partial<Route['nexthops'][number]>) => [
@@ -84,7 +84,7 @@ function machine(ip: Ip, gateway: LinkAddress, dst: Ip): Netns {
     flags: new Set(['BROADCAST', 'MULTICAST', 'UP', 'LOWER_UP']),
     operstate: 'UP',
     mtu: 1500,
-    mac: '02:6e:77:00:00:01',
+    mac,
     addresses: [{ ip, length: gateway.length, scope: 'global', flags: [], evidence: EVIDENCE }],
     evidence: EVIDENCE,
   }
@@ -100,6 +100,13 @@ function machine(ip: Ip, gateway: LinkAddress, dst: Ip): Netns {
   }
 }
 
+/** The MAC of an address by any node's neighbour table. */
+function macSeen(network: Network, ip: Ip): string | undefined {
+  for (const netns of network.netns.values())
+    for (const n of netns.neighbours) if (!n.proxy && n.mac !== undefined && ipEquals(n.ip, ip)) return n.mac
+  return undefined
+}
+
 /**
  * Outcomes by each node as the way in, equally likely. Null when all of them work alike (then only the route outside decides, and
  * that is not known) or when the client is on no subnet of the nodes.
@@ -110,8 +117,13 @@ export function byEachNode(network: Network, ip: Ip, packet: Packet): Connection
     const gateway = gatewayOf(host, ip)
     return gateway ? [gateway] : []
   })
+  // Nodes that have its MAC already go on using it.
+  const mac = macSeen(network, ip) ?? '02:6e:77:00:00:01'
   const outcomes = ways.flatMap((gateway) => {
-    const with_ = { ...network, netns: new Map(network.netns).set('outside/host', machine(ip, gateway, packet.dst)) }
+    const with_ = {
+      ...network,
+      netns: new Map(network.netns).set('outside/host', machine(ip, gateway, packet.dst, mac)),
+    }
     return traceConnection(with_, { from: 'outside/host', packet }).map((t) => ({
       ...t,
       probability: t.probability / ways.length,
