@@ -6,7 +6,7 @@ import { clusterFinding } from '../../cluster/finding.ts'
 import { nodeProof, serviceProof } from '../../view/object-proof.ts'
 import { nodeOfAddress, serviceOfAddress } from '../../view/owner.ts'
 import { serviceName } from '../../view/service-view.ts'
-import { concernsNode, type Host, hostsOf } from '../links/hosts.ts'
+import { allHosts, concernsNode, type Host } from '../links/hosts.ts'
 
 /** kube-proxy's dummy for Service addresses in IPVS mode. */
 const IPVS_LINK = 'kube-ipvs0'
@@ -104,6 +104,6 @@ export const ipvsAddressConflict: ClusterCheck = {
   name: 'ipvs-address-conflict',
   find(state) {
     const real = realHolders(state)
-    return [...hostsOf(state).flatMap((host) => taken(state, real, host)), ...stolen(state, real).slice(0, MOST)]
+    return [...allHosts(state).flatMap((host) => taken(state, real, host)), ...stolen(state, real).slice(0, MOST)]
   },
 }

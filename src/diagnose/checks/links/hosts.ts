@@ -13,8 +13,14 @@ export interface Host {
   readonly object?: NodeObject
 }
 
-/** Every node whose host netns was collected. */
+/** The nodes to judge whose host netns was collected: those in focus, all without one. */
 export function hostsOf(state: ClusterState): Host[] {
+  const { focus } = state
+  return allHosts(state).filter((h) => focus === undefined || focus.has(h.node))
+}
+
+/** Every node whose host netns was collected: what a node in focus is compared with. */
+export function allHosts(state: ClusterState): Host[] {
   return [...state.network.nodes.values()].flatMap((info) => {
     const netns = info.host === undefined ? undefined : state.network.netns.get(info.host)
     const object = state.objects.nodes.find((n) => n.meta.name === info.name)

@@ -4,7 +4,7 @@ import type { Link } from '../../../model/network.ts'
 import type { ClusterCheck, ClusterFinding, ClusterState } from '../../cluster/check.ts'
 import { clusterFinding } from '../../cluster/finding.ts'
 import { MAIN_TABLE } from '../../view/route-view.ts'
-import { concernsNode, concernsPod, type Host, hostLinksOf, hostsOf, podsOn } from '../links/hosts.ts'
+import { allHosts, concernsNode, concernsPod, type Host, hostLinksOf, podsOn } from '../links/hosts.ts'
 import { overlaysOf, routesOver } from '../overlay/ends.ts'
 
 /**
@@ -131,7 +131,7 @@ function endsDisagree(ends: readonly { readonly host: Host; readonly link: Link 
 export const mtuMismatch: ClusterCheck = {
   name: 'mtu-mismatch',
   find(state) {
-    const hosts = hostsOf(state).filter((h) => h.netns.known.has('links'))
+    const hosts = allHosts(state).filter((h) => h.netns.known.has('links'))
     return [
       ...hosts.flatMap((host) => vethEnds(state, host)),
       ...overlaysOf(state, hosts).flatMap(({ ends }) => {

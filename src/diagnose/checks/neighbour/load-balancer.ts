@@ -6,7 +6,7 @@ import type { ClusterCheck, ClusterFinding, ClusterState } from '../../cluster/c
 import { clusterFinding } from '../../cluster/finding.ts'
 import { serviceProof } from '../../view/object-proof.ts'
 import { serviceName } from '../../view/service-view.ts'
-import { hostsOf, sysctlNumber, sysctlProof } from '../links/hosts.ts'
+import { allHosts, sysctlNumber, sysctlProof } from '../links/hosts.ts'
 
 interface Balanced {
   readonly service: ServiceObject
@@ -166,7 +166,7 @@ function announcer(
 }
 
 function staleOutside(state: ClusterState): ClusterFinding[] {
-  const hosts = hostsOf(state)
+  const hosts = allHosts(state)
   return balanced(state.objects).flatMap(({ service, ip }) => {
     const now = announcer(state.objects, service)
     if (!now) return []

@@ -4,7 +4,7 @@ import type { ClusterCheck, ClusterFinding, ClusterState } from '../../cluster/c
 import { clusterFinding } from '../../cluster/finding.ts'
 import { withLinkUp } from '../../remedy/edit.ts'
 import { nodeProof } from '../../view/object-proof.ts'
-import { concernsNode, type Host, hostsOf, podsOn } from '../links/hosts.ts'
+import { allHosts, concernsNode, type Host, podsOn } from '../links/hosts.ts'
 import {
   announces,
   hostsWith,
@@ -136,7 +136,7 @@ function sources(hosts: readonly Host[], overlay: Overlay): ClusterFinding[] {
 export const tunnelEnds: ClusterCheck = {
   name: 'tunnel-ends',
   find(state) {
-    const hosts = hostsOf(state).filter((h) => h.netns.known.has('links'))
+    const hosts = allHosts(state).filter((h) => h.netns.known.has('links'))
     return overlaysOf(state, hosts).flatMap((overlay) => [
       ...overlay.ends.flatMap((end) => down(overlay, end)),
       ...missing(state, hosts, overlay),

@@ -3,7 +3,7 @@ import { formatIp, type Ip, ipEquals, parsePrefix, prefixContains } from '../../
 import type { Link, Route } from '../../../model/network.ts'
 import type { ClusterState } from '../../cluster/check.ts'
 import { MAIN_TABLE } from '../../view/route-view.ts'
-import { type Host, hostsOf } from '../links/hosts.ts'
+import { allHosts, type Host } from '../links/hosts.ts'
 
 export interface TunnelEnd {
   readonly host: Host
@@ -25,7 +25,7 @@ export function isCaptureLink(name: string): boolean {
 }
 
 /** Tunnel links that two or more nodes have under one name, with those whose peers the state shows (no metadata mode). */
-export function overlaysOf(state: ClusterState, hosts: readonly Host[] = hostsOf(state)): Overlay[] {
+export function overlaysOf(state: ClusterState, hosts: readonly Host[] = allHosts(state)): Overlay[] {
   const byName = new Map<string, TunnelEnd[]>()
   for (const host of hosts)
     for (const link of host.netns.links) {

@@ -8,7 +8,7 @@ import type { Words } from '../../finding.ts'
 import { withNeighbour } from '../../remedy/edit.ts'
 import { nodeProof } from '../../view/object-proof.ts'
 import { ownerOf, ownerText } from '../../view/owner.ts'
-import { concernsNode, type Host, hostsOf } from '../links/hosts.ts'
+import { allHosts, concernsNode, type Host } from '../links/hosts.ts'
 import { announces, hostsWith, overlaysOf, PUBLIC_IP, routesOver, type TunnelEnd } from './ends.ts'
 import { fdbMissingWords, fdbWrongWords, vtepMacWords } from './words.ts'
 
@@ -139,7 +139,7 @@ function onePerEnd(findings: readonly ClusterFinding[]): ClusterFinding[] {
 export const tunnelPeers: ClusterCheck = {
   name: 'tunnel-peers',
   find(state) {
-    const hosts = hostsOf(state).filter((h) => h.netns.known.has('links'))
+    const hosts = allHosts(state).filter((h) => h.netns.known.has('links'))
     return overlaysOf(state, hosts).flatMap(({ ends }) => {
       const up = ends.filter((e) => e.link.vxlan && e.link.flags.has('UP'))
       const pairs = up.flatMap((from) => up.flatMap((to) => (to === from ? [] : [{ state, hosts, from, to }])))

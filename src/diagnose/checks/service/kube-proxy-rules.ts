@@ -21,10 +21,11 @@ import {
 export const kubeProxyRules: ClusterCheck = {
   name: 'kube-proxy-rules',
   find(state) {
-    const { network, objects } = state
+    const { network, objects, focus } = state
     if (!objects.known.has('Service') || !objects.known.has('EndpointSlice')) return []
     const compared: NodeComparison[] = []
     for (const node of network.nodes.keys()) {
+      if (focus !== undefined && !focus.has(node)) continue
       const one = compareNode(network, objects, node)
       if (one) compared.push(one)
     }
