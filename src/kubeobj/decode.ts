@@ -20,6 +20,10 @@ import { decodeService } from './service.ts'
 export interface ObjectDocument {
   readonly artefact: string
   readonly source?: string
+  /** 1-based line of the artefact where the value begins. */
+  readonly line?: number
+  /** Namespace of objects that name none; `default` when left out. */
+  readonly namespace?: string
   /** A decoded object, a List, or an array of them. */
   readonly value: unknown
 }
@@ -73,7 +77,7 @@ export function decodeObjects(documents: readonly ObjectDocument[]): Parsed<Kube
       return
     }
     if (!isRaw(value)) {
-      issues.push({ artefact: from.artefact, message: 'not a Kubernetes object' })
+      issues.push({ ...placeOf(from), message: 'not a Kubernetes object' })
       return
     }
     const kind = textOf(value.kind) ?? listKind
@@ -84,13 +88,15 @@ export function decodeObjects(documents: readonly ObjectDocument[]): Parsed<Kube
       return
     }
     const object = readObject(value, kind, from)
-    if (typeof object === 'string') issues.push({ artefact: from.artefact, message: object })
+    if (typeof object === 'string') issues.push({ ...placeOf(from), message: object })
     else {
       known.add(kind)
       latest.set(`${object.apiVersion.split('/')[0]} ${kind} ${object.meta.namespace}/${object.meta.name}`, object)
     }
   }
 }
+
+const placeOf = (from: ObjectDocument) => ({ artefact: from.artefact, ...optional('line', from.line) })
 
 /** No objects at all: what a cluster without API looks like. */
 export function noObjects(): KubeObjects {
@@ -121,6 +127,11 @@ const CLUSTER_SCOPED: ReadonlySet<string> = new Set([
   ...['PersistentVolume', 'StorageClass', 'PriorityClass', 'ServiceCIDR', 'IPAddress', 'HostEndpoint', 'IPAMBlock'],
 ])
 
+/** The namespace an object of this kind is in when it names `given`; empty for cluster-scoped kinds. */
+export function namespaceOf(kind: string, given: string | undefined, otherwise = 'default'): string {
+  return CLUSTER_SCOPED.has(kind) ? '' : (given ?? otherwise)
+}
+
 function readObject(
   raw: Raw,
   kind: string,
@@ -130,7 +141,7 @@ function readObject(
   const metadata = objectOf(raw.metadata)
   const name = textOf(metadata.name)
   if (name === undefined || name === '') return `a ${kind} without a name`
-  const namespace = CLUSTER_SCOPED.has(kind) ? '' : (textOf(metadata.namespace) ?? 'default')
+  const namespace = namespaceOf(kind, textOf(metadata.namespace), from.namespace)
   const meta: Meta = {
     name,
     namespace,
@@ -145,7 +156,7 @@ function readObject(
     }),
   }
   const evidence: Evidence = {
-    artefact: from.artefact,
+    ...placeOf(from),
     text: `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`,
     ...optional('source', from.source),
   }
