@@ -29,7 +29,7 @@ export function declareDoctor(program: Command): void {
     )
     .option('--node <name>', 'only this node and its pods')
     .option('-n, --namespace <name>', 'only this namespace')
-    .option('-o, --output <format>', 'text, wide, json, yaml or markdown', 'text')
+    .option('-o, --output <format>', 'text, wide, json, yaml, markdown or html', 'text')
     .addHelpText('after', EXAMPLES)
   withSource(command).action(async (options: DoctorOptions) => {
     process.exitCode = await doctor(options)

@@ -45,7 +45,7 @@ export function declareWhy(program: Command): void {
     .option('--port <port>', 'destination port, number or name; the one at the end of TO otherwise')
     .option('--source-port <number>', 'source port; old conntrack entries count only when it is given')
     .option('-n, --namespace <name>', 'namespace of references without one', 'default')
-    .option('-o, --output <format>', 'text, wide, json, yaml or markdown', 'text')
+    .option('-o, --output <format>', 'text, wide, json, yaml, markdown or html', 'text')
     .option('--prove', 'also send packets from the source and read their answers')
     .addHelpText('after', EXAMPLES)
   withSource(command).action(async (from: string, to: string, options: WhyOptions) => {

@@ -1,11 +1,12 @@
 /** `renderReport`: the door for reports. */
 import { stringify } from 'yaml'
 import type { Report } from '../model/finding.ts'
+import { reportHtml } from './report-html.ts'
 import { reportJson } from './report-json.ts'
 import { reportMarkdown } from './report-markdown.ts'
 import { reportText } from './report-text.ts'
 
-export const REPORT_FORMATS = ['text', 'wide', 'json', 'yaml', 'markdown'] as const
+export const REPORT_FORMATS = ['text', 'wide', 'json', 'yaml', 'markdown', 'html'] as const
 export type ReportFormat = (typeof REPORT_FORMATS)[number]
 
 /** The report in `format`, ending in a newline. `colour` counts for text only; `width` is in columns. */
@@ -23,6 +24,8 @@ export function renderReport(
       return `${JSON.stringify(reportJson(report), null, 2)}\n`
     case 'yaml':
       return stringify(reportJson(report), { lineWidth: 0, aliasDuplicateObjects: false })
+    case 'html':
+      return reportHtml(report)
     case 'markdown':
       return reportMarkdown(report)
   }
