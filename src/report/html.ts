@@ -3,6 +3,8 @@
  * Everything from a cluster is escaped; nothing is ever put into an attribute but our own class names.
  */
 
+import { clean } from './clean.ts'
+
 /** Cluster text as HTML text (HTML Standard section 13.1.4: & < > and quotes are all that can end a text or attribute). */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
@@ -29,7 +31,7 @@ export function page(title: string, body: string): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escapeHtml(title)}</title><style>${STYLE}</style></head>
+<title>${escapeHtml(clean(title))}</title><style>${STYLE}</style></head>
 <body>
 ${body}
 </body></html>
