@@ -57,6 +57,19 @@ function podEnd(cluster: PolicyCluster, pod: PodObject, role: 'from' | 'to'): En
       return { kind: 'unknown', why: `pod ${namespace}/${pod.meta.name} is on no node yet`, addresses: [] }
     return nodeEnd(cluster, pod.nodeName, role, 'host-network-pod')
   }
+  const ends = podEnds.get(cluster) ?? new Map<PodObject, End>()
+  podEnds.set(cluster, ends)
+  const known = ends.get(pod)
+  if (known) return known
+  const end = plainPod(cluster, pod, namespace)
+  ends.set(pod, end)
+  return end
+}
+
+/** One object per pod, so that what is found out about it is found once. */
+const podEnds = new WeakMap<PolicyCluster, Map<PodObject, End>>()
+
+function plainPod(cluster: PolicyCluster, pod: PodObject, namespace: string): End {
   const object = cluster.namespaces.get(namespace)
   return {
     kind: 'pod',

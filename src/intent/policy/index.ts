@@ -1,7 +1,10 @@
-/** Exact evaluation of networking.k8s.io/v1 NetworkPolicy: who decides about a connection, and why. */
-export { evaluatePolicy } from './evaluate.ts'
+/** Evaluation of network policies of every dialect that is read: who decides about a connection, and why. */
+export { type PolicyCluster, policyCluster } from './cluster.ts'
+export { type Evaluator, evaluatePolicy, evaluator } from './evaluate.ts'
+export { policyText } from './explain.ts'
 export type { Direction, Requirement } from './policy.ts'
 export type {
+  DecidedBy,
   Decision,
   DirectionResult,
   PeerConsidered,
@@ -19,3 +22,4 @@ export type {
   Tri,
 } from './result.ts'
 export { formatRequirement } from './selector.ts'
+export { stagesOf } from './stages.ts'

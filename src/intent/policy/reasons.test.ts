@@ -16,6 +16,16 @@ const say = (m: PeerMiss | PortMiss): string => {
       return `not a pod: ${m.what}`
     case 'outside-block':
       return `${m.addresses.join()} outside ${m.cidr}${m.service ? ` (Service ${m.service.name})` : ''}`
+    case 'node-label':
+      return `node ${m.node} ${formatRequirement(m.requirement)} has ${m.actual}`
+    case 'not-a-node':
+      return `not a node: ${m.what}`
+    case 'not-entity':
+      return `not ${m.entity}`
+    case 'not-outside':
+      return `not outside: ${m.what}`
+    case 'shut-out':
+      return m.what
     case 'excepted':
       return `${m.address} in ${m.except} of ${m.cidr}`
     case 'protocol':

@@ -1,7 +1,8 @@
 /** The question `evaluatePolicy` answers and the reasoning it gives back, as data: nothing has to be parsed from text. */
 import type { Ip } from '../../base/ip.ts'
 import type { Evidence, Issue } from '../../model/evidence.ts'
-import type { Direction, Requirement } from './policy.ts'
+import type { Direction, Entity, PolicyPeer, Requirement } from './policy.ts'
+import type { Action } from './stage.ts'
 
 /** One end of a connection. An address of a pod, a node or a Service is recognised as that. */
 export type PolicyEnd =
@@ -36,6 +37,9 @@ export interface PolicyResult {
 }
 
 export interface PolicyRef {
+  /** `NetworkPolicy`, `AdminNetworkPolicy`, … */
+  readonly kind: string
+  /** Empty for cluster-scoped policies. */
   readonly namespace: string
   readonly name: string
   readonly evidence: Evidence
@@ -44,17 +48,28 @@ export interface PolicyRef {
 export interface DirectionResult {
   readonly direction: Direction
   readonly decision: Decision
-  /** What NetworkPolicy alone decides: differs only where a policy of a kind that is not evaluated may overrule it. */
-  readonly byNetworkPolicy: Decision
-  /** Some policy selects the pod for this direction, so that only what rules admit is allowed. */
+  /** Some policy isolates the pod for this direction, so that only what rules admit is allowed. */
   readonly isolated: boolean
-  /** The policies that isolate it, by namespace and name. */
+  /** The policies that isolate it, by stage, namespace and name. */
   readonly policies: readonly PolicyRef[]
   readonly reason: Reason
+  /** The stage that ended the walk, and how; null when none did (nothing speaks against it) or when it is not known. */
+  readonly decidedBy: DecidedBy | null
   /** Every rule of every selecting policy, with what it made of the connection: for a deny, why none admits it. */
   readonly considered: readonly PolicyConsidered[]
   /** Where CNI plugins are known to differ on this answer, in words. */
   readonly dependsOnPlugin: readonly string[]
+}
+
+export interface DecidedBy {
+  /** `Admin tier`, `NetworkPolicy`, `Baseline tier`, or a dialect's own. */
+  readonly stage: string
+  /** `isolation`: no rule matched, and a pod that policies of this stage isolate gets no more than rules allow. */
+  readonly action: Exclude<Action, 'pass'> | 'isolation'
+  /** The rule that matched; null for isolation. `name` as the policy gives it, `ingress[2]` where it gives none. */
+  readonly rule: { readonly policy: PolicyRef; readonly index: number; readonly name: string } | null
+  /** Of the policy in its stage, where the stage has priorities. */
+  readonly priority: number | null
 }
 
 export type Reason =
@@ -63,6 +78,7 @@ export type Reason =
   | { readonly kind: 'not-isolated' }
   /** `rule` is the index in the policy's ingress or egress list. */
   | { readonly kind: 'admitted'; readonly policy: PolicyRef; readonly rule: number }
+  | { readonly kind: 'denied-by-rule'; readonly policy: PolicyRef; readonly rule: number }
   /** A pod cannot cut itself off from itself. */
   | { readonly kind: 'same-pod' }
   /** Traffic between a pod and the node it runs on is always allowed. */
@@ -72,15 +88,18 @@ export type Reason =
 
 export interface PolicyConsidered {
   readonly policy: PolicyRef
-  /** `unknown`: the policy's podSelector is nonsense, it may or may not select the pod. */
+  readonly stage: string
+  /** `unknown`: its selector is nonsense or asks for what is not in the evidence, it may or may not select the pod. */
   readonly selects: 'yes' | 'unknown'
   /** Empty: the policy allows nothing in this direction. */
   readonly rules: readonly RuleConsidered[]
 }
 
-/** A rule admits when a peer and a port match. */
+/** A rule matches when a peer and a port match. */
 export interface RuleConsidered {
   readonly index: number
+  readonly name: string
+  readonly action: Action
   readonly matches: Tri
   readonly peer: Tri
   readonly port: Tri
@@ -88,11 +107,13 @@ export interface RuleConsidered {
   readonly peers: readonly PeerConsidered[]
   /** One per port of the rule, in order; empty when the rule has none (every port matches). */
   readonly ports: readonly PortConsidered[]
+  /** Holds only under a condition that cannot be judged, so that it is unknown where the rest matches. */
+  readonly condition?: string
 }
 
 export interface PeerConsidered {
   readonly index: number
-  readonly kind: 'pods' | 'ipBlock' | 'opaque'
+  readonly kind: PolicyPeer['kind']
   readonly matches: Tri
   /** For `pods`: the two halves, which must both match. A peer with only one half has `yes` for a pod in the other. */
   readonly namespace?: Tri
@@ -123,6 +144,18 @@ export type PeerMiss =
       readonly addresses: readonly string[]
       readonly service?: ServiceHint
     }
+  | {
+      readonly kind: 'node-label'
+      readonly node: string
+      readonly requirement: Requirement
+      readonly actual: string | null
+    }
+  | { readonly kind: 'not-a-node'; readonly what: 'pod' | 'address' }
+  | { readonly kind: 'not-entity'; readonly entity: Entity }
+  /** The dialect's address blocks mean only what is outside the cluster. */
+  | { readonly kind: 'not-outside'; readonly what: 'pod' | 'node' }
+  /** The rule names this peer as an exception. */
+  | { readonly kind: 'shut-out'; readonly what: string }
   | { readonly kind: 'excepted'; readonly cidr: string; readonly except: string; readonly address: string }
   | { readonly kind: 'unknown'; readonly why: string }
 

@@ -4,6 +4,7 @@
  */
 import type { Requirement, Selector } from './policy.ts'
 import type { Tri } from './result.ts'
+import { any, not } from './tri.ts'
 
 export type Labels = Readonly<Record<string, string>>
 
@@ -68,18 +69,20 @@ export function matchLabels(
   let matches: Tri = 'yes'
   const misses: LabelMiss[] = []
   for (const requirement of selector) {
-    const actual = Object.hasOwn(labels, requirement.key) ? labels[requirement.key]! : null
-    const holds = requirementHolds(requirement, actual)
+    const holds = requirementHolds(requirement, labels)
     if (holds === 'yes') continue
-    misses.push({ requirement, actual })
+    misses.push({ requirement, actual: Object.hasOwn(labels, requirement.key) ? labels[requirement.key]! : null })
     if (holds === 'no') matches = 'no'
     else if (matches === 'yes') matches = 'unknown'
   }
   return { matches, misses }
 }
 
-function requirementHolds(r: Requirement, actual: string | null): Tri {
-  const yes = (b: boolean): Tri => (b ? 'yes' : 'no')
+const yes = (b: boolean): Tri => (b ? 'yes' : 'no')
+
+/** Whether one requirement holds for a set of labels. */
+export function requirementHolds(r: Requirement, labels: Labels): Tri {
+  const actual = Object.hasOwn(labels, r.key) ? labels[r.key]! : null
   switch (r.operator) {
     case 'In':
       return yes(actual !== null && r.values.includes(actual))
@@ -89,9 +92,30 @@ function requirementHolds(r: Requirement, actual: string | null): Tri {
       return yes(actual !== null)
     case 'DoesNotExist':
       return yes(actual === null)
+    case 'Contains':
+      return yes(actual !== null && r.values.some((v) => actual.includes(v)))
+    case 'StartsWith':
+      return yes(actual !== null && r.values.some((v) => actual.startsWith(v)))
+    case 'EndsWith':
+      return yes(actual !== null && r.values.some((v) => actual.endsWith(v)))
+    case 'AnyOf':
+      return any((r.alternatives ?? []).map((s) => selectorHolds(s, labels)))
+    case 'NoneOf':
+      return not(any((r.alternatives ?? []).map((s) => selectorHolds(s, labels))))
     case 'opaque':
       return 'unknown'
   }
+}
+
+/** Whether `labels` satisfy the selector: `matchLabels` without the reasons. */
+export function selectorHolds(selector: Selector, labels: Labels): Tri {
+  let out: Tri = 'yes'
+  for (const requirement of selector) {
+    const holds = requirementHolds(requirement, labels)
+    if (holds === 'no') return 'no'
+    if (holds === 'unknown') out = 'unknown'
+  }
+  return out
 }
 
 /** The requirement as `kubectl` prints selectors: `app=web`, `tier notin (a,b)`, `!canary`. */
@@ -105,7 +129,19 @@ export function formatRequirement(r: Requirement): string {
       return r.key
     case 'DoesNotExist':
       return `!${r.key}`
+    case 'Contains':
+      return `${r.key} contains ${r.values.join(' or ')}`
+    case 'StartsWith':
+      return `${r.key} starts with ${r.values.join(' or ')}`
+    case 'EndsWith':
+      return `${r.key} ends with ${r.values.join(' or ')}`
+    case 'AnyOf':
+      return (r.alternatives ?? []).map(formatSelector).join(' or ')
+    case 'NoneOf':
+      return `not (${(r.alternatives ?? []).map(formatSelector).join(' or ')})`
     case 'opaque':
       return r.values.join(', ')
   }
 }
+
+const formatSelector = (s: Selector): string => `(${s.map(formatRequirement).join(' and ') || 'everything'})`

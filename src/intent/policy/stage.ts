@@ -1,5 +1,6 @@
 /** The form in which policies of every dialect are evaluated: stages in order, each with its policies. docs/design/policy.md. */
-import type { Evidence } from '../../model/evidence.ts'
+import type { KubeObjects } from '../../kubeobj/objects.ts'
+import type { Evidence, Issue } from '../../model/evidence.ts'
 import type { Direction, PolicyPeer, PolicyPort, Selector } from './policy.ts'
 
 export type Action = 'allow' | 'deny' | 'pass'
@@ -49,6 +50,27 @@ export interface Stage {
   readonly policies: readonly StagePolicy[]
   /** What becomes of a pod that a policy of this stage selects (and isolates), and that no rule matches. */
   readonly unmatched: 'continue' | 'deny'
-  /** Equal priorities have no defined order: try each, and where they differ say unknown. */
+  /** Equal priorities have no defined order: try each, and where they differ say unknown. No priority is equal to every one. */
   readonly tiesUndefined: boolean
+  /** Upper case: of other protocols the dialect does not say what becomes of them where nothing matches. Absent: it says so of all. */
+  readonly protocols?: readonly string[]
 }
+
+/** The three stages of Kubernetes' own kinds; a stage may be without policies. */
+export interface KubernetesStages {
+  readonly admin: Stage
+  readonly networkPolicies: Stage
+  readonly baseline: Stage
+}
+
+export interface CompiledStages {
+  /** In order of evaluation. */
+  readonly stages: readonly Stage[]
+  readonly issues: readonly Issue[]
+}
+
+/**
+ * How a plugin with policy kinds of its own (Calico, Cilium) evaluates them together with Kubernetes' kinds: all stages, those
+ * of `kubernetes` placed, merged or replaced. Asked only where `objects` has policies of these kinds.
+ */
+export type CompileDialect = (objects: KubeObjects, kubernetes: KubernetesStages) => CompiledStages

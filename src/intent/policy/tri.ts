@@ -10,3 +10,7 @@ export function all(values: readonly Tri[]): Tri {
 export function any(values: readonly Tri[]): Tri {
   return values.includes('yes') ? 'yes' : values.includes('unknown') ? 'unknown' : 'no'
 }
+
+export function not(value: Tri): Tri {
+  return value === 'yes' ? 'no' : value === 'no' ? 'yes' : 'unknown'
+}

@@ -3,8 +3,8 @@
 import { formatIp, ipEquals } from '../../../base/ip.ts'
 import { protocolName } from '../../../base/protocol.ts'
 import { evaluatePolicy } from '../../../intent/policy/evaluate.ts'
-import type { Requirement } from '../../../intent/policy/policy.ts'
 import type { DirectionResult, PeerMiss, PolicyResult, ServiceHint } from '../../../intent/policy/result.ts'
+import { formatRequirement } from '../../../intent/policy/selector.ts'
 import type { Packet } from '../../../model/packet.ts'
 import type { Code } from '../../codes.ts'
 import { diagnosis, type Words } from '../../finding.ts'
@@ -37,21 +37,6 @@ function servicePortRule(d: DirectionResult): ServiceHint | null {
       for (const p of r.ports) for (const m of p.misses) if (m.kind === 'number' && m.service) return m.service
     }
   return null
-}
-
-function requirementText(r: Requirement): string {
-  switch (r.operator) {
-    case 'In':
-      return r.values.length === 1 ? `${r.key}=${r.values[0]}` : `${r.key} in (${r.values.join(', ')})`
-    case 'NotIn':
-      return `${r.key} not in (${r.values.join(', ')})`
-    case 'Exists':
-      return r.key
-    case 'DoesNotExist':
-      return `!${r.key}`
-    case 'opaque':
-      return r.key
-  }
 }
 
 /** A namespace label that a rule asks for and no namespace of the cluster carries. */
@@ -119,7 +104,7 @@ function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis 
     })
   const label = absentLabel(q, d)
   if (label) {
-    const wanted = requirementText(label.requirement)
+    const wanted = formatRequirement(label.requirement)
     const ns = q.objects.namespaces.find((n) => n.meta.name === label.namespace)
     return base('policy-label-missing', {
       title: `NetworkPolicy ${names} admits namespaces labelled ${wanted}, and no namespace has that label`,
