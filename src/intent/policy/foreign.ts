@@ -1,5 +1,6 @@
 /** Policy kinds that are recognised but not evaluated: where one may have a say, NetworkPolicy alone does not decide. */
 import type { KubeObjects, OtherObject } from '../../kubeobj/objects.ts'
+import { dialectOf } from './dialects.ts'
 
 export interface ForeignPolicy {
   readonly kind: string
@@ -15,9 +16,11 @@ const GROUPS: readonly (readonly [group: RegExp, kinds: readonly string[]])[] = 
   [/^(crd|security)\.antrea\.(io|tanzu\.vmware\.com)\//, ['NetworkPolicy', 'ClusterNetworkPolicy']],
 ]
 
-/** All such policies of the snapshot. */
+/** All such policies of the snapshot; not those of the plugin whose dialect is evaluated. */
 export function foreignPolicies(objects: KubeObjects): ForeignPolicy[] {
-  return objects.others.filter(isForeign).map((o) => ({
+  const evaluated = dialectOf(objects)
+  const foreign = objects.others.filter((o) => isForeign(o) && !evaluated?.isPolicy(o))
+  return foreign.map((o) => ({
     kind: o.kind,
     namespace: o.meta.namespace,
     name: o.meta.name,

@@ -3,6 +3,7 @@ import type { Issue } from '../../model/evidence.ts'
 import { adminPolicies } from './admin.ts'
 import type { PolicyCluster } from './cluster.ts'
 import { clusterNetworkPolicies } from './cluster-network-policy.ts'
+import { dialectOf } from './dialects.ts'
 import type { NetworkPolicy, PolicyRule } from './policy.ts'
 import type { CompiledStages, KubernetesStages, StagePolicy, StageRule } from './stage.ts'
 
@@ -23,7 +24,13 @@ export function stagesOf(cluster: PolicyCluster): CompiledStages {
 
 function compile(cluster: PolicyCluster): CompiledStages {
   const issues: Issue[] = []
-  const { admin, networkPolicies, baseline } = kubernetesStages(cluster, issues)
+  const kubernetes = kubernetesStages(cluster, issues)
+  const dialect = dialectOf(cluster.objects)
+  if (dialect) {
+    const { stages, issues: more } = dialect.compile(cluster.objects, kubernetes)
+    return { stages, issues: [...issues, ...more] }
+  }
+  const { admin, networkPolicies, baseline } = kubernetes
   return { stages: [admin, networkPolicies, baseline], issues }
 }
 
