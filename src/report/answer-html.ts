@@ -24,7 +24,8 @@ function stepHtml(s: Step, before: Step | undefined): string {
       ? `<details><summary class="dim">evidence</summary><pre>${escapeHtml(proof.join('\n'))}</pre></details>`
       : ''
   const kind = s.kind === 'netfilter' && s.hook ? s.hook : s.kind
-  return `<li class="${ends ? 'ends' : s.verdict === 'unknown' ? 'open' : 'step'}"><b>${text(kind)}</b> ${text(s.text)}${rewritten ? ` <code>${text(packetText(s.packet))}</code>` : ''}${details}</li>`
+  const said = s.text.startsWith(`${kind}: `) ? s.text.slice(kind.length + 2) : s.text
+  return `<li class="${ends ? 'ends' : s.verdict === 'unknown' ? 'open' : 'step'}"><b>${text(kind)}</b> ${text(said)}${rewritten ? ` <code>${text(packetText(s.packet))}</code>` : ''}${details}</li>`
 }
 
 function wayHtml(title: string, trace: PacketTrace | undefined | null): string {
@@ -44,9 +45,10 @@ function wayHtml(title: string, trace: PacketTrace | undefined | null): string {
   return `<h3>${title}</h3><ol class="way">${hops.join('')}</ol>`
 }
 
+const good = (b: ConnectionTrace) => Number(b.disposition === 'delivered')
+
 function branchHtml(b: ConnectionTrace): string {
-  const good = b.disposition === 'delivered'
-  return `<h2 class="${good ? 'ok' : 'bad'}">${percent(b.probability)}: ${text(b.disposition)}</h2>${wayHtml('Request', b.forward)}${wayHtml('Reply', b.reply)}`
+  return `<h2 class="${good(b) ? 'ok' : 'bad'}">${percent(b.probability)}: ${text(b.disposition)}</h2>${wayHtml('Request', b.forward)}${wayHtml('Reply', b.reply)}`
 }
 
 /** The whole answer, a page by itself. */
@@ -69,7 +71,7 @@ export function answerHtml(a: Answer): string {
     `<h1><span class="${PAINT[a.verdict]}">${MARK[a.verdict]} ${a.verdict}</span>: ${text(asked)}${share}</h1>${proof}
 ${a.findings.map((f) => findingHtml(f)).join('\n')}
 ${[...a.branches]
-  .sort((x, y) => y.probability - x.probability)
+  .sort((x, y) => good(x) - good(y) || y.probability - x.probability)
   .slice(0, MOST)
   .map(branchHtml)
   .join('\n')}${more}${missing}`,

@@ -1,8 +1,10 @@
 /** A finding as a card: code and title, what it breaks, why, proof, what to do. */
 import type { Finding, ReportFinding } from '../model/finding.ts'
 import { whereText } from './answer-text.ts'
+import { briefEvidence } from './brief.ts'
 import { clean, cleanBlock } from './clean.ts'
 import { escapeHtml } from './html.ts'
+import { withoutCounters } from './path-text.ts'
 import { placeWords } from './remedy-text.ts'
 
 const text = (s: string, limit = 900) => escapeHtml(clean(s, limit))
@@ -11,7 +13,7 @@ function proof(f: Finding): string {
   if (f.evidence.length === 0) return ''
   const lines = f.evidence.map(
     (e) =>
-      `<div class="dim raw">${text(e.artefact)}${e.line === undefined ? '' : `:${e.line}`}</div><pre>${text(e.text, 3000)}</pre>`,
+      `<div class="dim raw">${text(e.artefact)}${e.line === undefined ? '' : `:${e.line}`}</div><pre>${text(briefEvidence(withoutCounters(e.text)), 3000)}</pre>`,
   )
   return `<dt>Proof</dt><dd>${lines.join('')}</dd>`
 }

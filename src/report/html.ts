@@ -15,7 +15,7 @@ const STYLE = `
 @media (prefers-color-scheme: dark) { :root { --ok: #3fb950; --bad: #f85149; --odd: #d29922; --dim: #8b949e; --line: #30363d; --card: #161b22 } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem } h3 { font-size: 1rem; margin: 0 0 .5rem }
-code, pre, .raw { font: 13px/1.45 ui-monospace, monospace } pre { overflow-x: auto; background: var(--card); padding: .6rem .8rem; border-radius: 6px; margin: .4rem 0 }
+code, pre, .raw { font: 13px/1.45 ui-monospace, monospace } pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--card); padding: .6rem .8rem; border-radius: 6px; margin: .4rem 0 }
 .ok { color: var(--ok) } .bad { color: var(--bad) } .odd { color: var(--odd) } .dim { color: var(--dim) }
 .card { border: 1px solid var(--line); border-left-width: 4px; border-radius: 6px; padding: .8rem 1rem; margin: 1rem 0 }
 .card.error { border-left-color: var(--bad) } .card.warning { border-left-color: var(--odd) } .card.info { border-left-color: var(--line) }
