@@ -39,6 +39,6 @@ function explain(cluster: PolicyCluster, question: PolicyQuestion): PolicyResult
   const asked = bothDirections(cluster, question)
   const egress = explainDirection(asked.egress)
   const ingress = explainDirection(asked.ingress)
-  const issues = [...cluster.issues, ...stagesOf(cluster).issues]
+  const { issues } = stagesOf(cluster)
   return { decision: together(egress.decision, ingress.decision), egress, ingress, issues }
 }

@@ -2,7 +2,7 @@
 import { type Asked, considerPeer } from './peer.ts'
 import { type Applied, planOf } from './plan.ts'
 import { considerPort } from './port.ts'
-import { beforePolicies, unknownVerdict, type Verdict, whicheverAddress } from './question.ts'
+import { beforePolicies, ownNode, planFor, unknownVerdict, type Verdict, whicheverAddress } from './question.ts'
 import type {
   DecidedBy,
   DirectionResult,
@@ -38,8 +38,8 @@ function explain(asked: Asked): DirectionResult {
   const isolating = plan.flatMap(({ applied }) => applied.filter((a) => a.isolates && a.selects === 'yes'))
   const settled = beforePolicies(asked)
   const doubts = new Collected(found, asked.protocol)
-  const walked = walk(plan, asked.protocol, (_, rule) => found.get(rule)?.matches ?? 'unknown', doubts)
-  const verdict = settled ?? verdictOf(walked, found, doubts)
+  const walked = walk(planFor(asked), asked.protocol, (_, rule) => found.get(rule)?.matches ?? 'unknown', doubts)
+  const verdict = settled ?? verdictOf(walked, ownNode(asked), found, doubts)
   return {
     direction,
     decision: verdict.decision,
@@ -64,12 +64,13 @@ function considerRule(rule: StageRule, index: number, namespace: string, asked: 
 
 function verdictOf(
   { outcomes, ending }: Walk,
+  node: string | null,
   found: ReadonlyMap<StageRule, RuleConsidered>,
   doubts: Collected,
 ): Verdict {
   const decision = decisionOf(outcomes)
   if (decision === 'unknown') return unknownVerdict([...new Set(doubts.why)])
-  if (!ending) return { decision, reason: { kind: 'not-isolated' } }
+  if (!ending) return { decision, reason: node === null ? { kind: 'not-isolated' } : { kind: 'own-node', node } }
   return { decision, reason: reasonOf(ending, found) }
 }
 

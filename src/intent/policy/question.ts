@@ -3,7 +3,7 @@ import type { PolicyCluster } from './cluster.ts'
 import { type End, NAME_LABEL, resolveEnd } from './end.ts'
 import type { ForeignPolicy } from './foreign.ts'
 import { type Asked, matchPeer } from './peer.ts'
-import { planOf } from './plan.ts'
+import { type PlannedStage, planOf } from './plan.ts'
 import type { Direction } from './policy.ts'
 import { matchPort } from './port.ts'
 import type { Decision, PolicyQuestion, Reason, Tri } from './result.ts'
@@ -49,13 +49,24 @@ export function together(egress: Decision, ingress: Decision): Decision {
 export function decideDirection(asked: Asked): Decision {
   const settled = beforePolicies(asked)
   if (settled) return settled.decision
-  const { near } = asked
-  if (near.kind !== 'pod') return 'unknown'
-  const plan = planOf(asked.cluster, near, asked.direction)
+  const plan = planFor(asked)
   if (plan.length === 0) return 'allow'
   const decide = (one: Asked) =>
     decisionOf(walk(plan, one.protocol, (a, rule) => matchRule(rule, a.policy.namespace, one), null).outcomes)
   return whicheverAddress(asked, decide, (decision) => decision)
+}
+
+/** The stages that have a say about this connection. */
+export function planFor(asked: Asked): readonly PlannedStage[] {
+  const { cluster, near, direction } = asked
+  if (near.kind !== 'pod') return []
+  const plan = planOf(cluster, near, direction)
+  return ownNode(asked) === null ? plan : plan.filter(({ stage }) => !stage.sparesOwnNode?.includes(direction))
+}
+
+/** The node, where the connection is between a pod and the node it runs on. */
+export function ownNode({ near, far }: Asked): string | null {
+  return near.kind === 'pod' && far.kind === 'node' && far.node === near.node ? far.node : null
 }
 
 /** Addresses of one end beyond which nobody asks about each of them. */
@@ -131,8 +142,7 @@ export function beforePolicies(asked: Asked): Verdict | null {
       break
   }
   if (far.kind === 'pod' && far.pod === near.pod) return SAME_POD
-  if (far.kind === 'node' && far.node === near.node)
-    return { decision: 'allow', reason: { kind: 'own-node', node: far.node } }
+  if (ownNode(asked) !== null) return null
   if (!cluster.policiesKnown) return unknownVerdict(['the NetworkPolicies are not in the snapshot'])
   const overruling = cluster.foreign.filter((f) => f.within === null || f.within === near.namespace)
   return overruling.length > 0 ? unknownVerdict(overruling.map(mayOverrule)) : null

@@ -54,6 +54,8 @@ export interface Stage {
   readonly tiesUndefined: boolean
   /** Upper case: of other protocols the dialect does not say what becomes of them where nothing matches. Absent: it says so of all. */
   readonly protocols?: readonly string[]
+  /** Directions in which the stage never stands between a pod and the node it runs on. */
+  readonly sparesOwnNode?: readonly Direction[]
 }
 
 /** The three stages of Kubernetes' own kinds; a stage may be without policies. */

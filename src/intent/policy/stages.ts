@@ -13,7 +13,10 @@ export const BASELINE = 'Baseline tier'
 
 const compiled = new WeakMap<PolicyCluster, CompiledStages>()
 
-/** All stages in order of evaluation; the same object for every question about this cluster. */
+/**
+ * All stages in order of evaluation; the same object for every question about this cluster. `issues` holds all that was met in
+ * reading policies, that of `cluster.issues` too.
+ */
 export function stagesOf(cluster: PolicyCluster): CompiledStages {
   const known = compiled.get(cluster)
   if (known) return known
@@ -23,7 +26,7 @@ export function stagesOf(cluster: PolicyCluster): CompiledStages {
 }
 
 function compile(cluster: PolicyCluster): CompiledStages {
-  const issues: Issue[] = []
+  const issues: Issue[] = [...cluster.issues]
   const kubernetes = kubernetesStages(cluster, issues)
   const dialect = dialectOf(cluster.objects)
   if (dialect) {
@@ -51,6 +54,8 @@ function kubernetesStages(cluster: PolicyCluster, issues: Issue[]): KubernetesSt
       unmatched: 'deny',
       tiesUndefined: false,
       protocols: ['TCP', 'UDP', 'SCTP'],
+      // Concept page: traffic between a pod and its node is always allowed. The tiers have peers for nodes, and mean them.
+      sparesOwnNode: ['ingress', 'egress'],
       policies: [...cluster.policiesByNamespace.values()].flatMap((list) => list.map(stagePolicy)),
     },
     baseline: { name: BASELINE, ...inTier, policies: tier('Baseline').sort(byPriority) },

@@ -156,8 +156,9 @@ function firstMatch({ stage, applied }: PlannedStage, matches: RuleMatches, doub
   // A policy without a priority may come before and after every other.
   for (const a of placed.length < applied.length ? applied.filter((x) => x.policy.priority === undefined) : []) {
     const of = policyOutcomes(stage, a, matches, doubts, note)
+    const both = of !== FALL && outcomes !== FALL
     outcomes = merge(outcomes, of)
-    if (!isOne(outcomes)) doubts?.tie(applied)
+    if (both && !isOne(outcomes)) doubts?.tie([a, ...applied.filter((x) => x !== a)])
   }
   return outcomes & FALL ? (outcomes & ~FALL) | unmatched(stage, applied, doubts, note) : outcomes
 }
