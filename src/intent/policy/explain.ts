@@ -1,6 +1,7 @@
 /** One direction with its reasons: what every rule of every policy about the pod made of the connection, and what decided. */
 import { type Asked, considerPeer } from './peer.ts'
 import { type Applied, planOf } from './plan.ts'
+import { policyText } from './policy-text.ts'
 import { considerPort } from './port.ts'
 import { beforePolicies, ownNode, planFor, unknownVerdict, type Verdict, whicheverAddress } from './question.ts'
 import type {
@@ -91,11 +92,6 @@ function decidedBy(ending: Ending, found: ReadonlyMap<StageRule, RuleConsidered>
 }
 
 const refOf = ({ kind, namespace, name, evidence }: StagePolicy): PolicyRef => ({ kind, namespace, name, evidence })
-
-/** `NetworkPolicy shop/web`, `AdminNetworkPolicy guard`. */
-export function policyText({ kind, namespace, name }: Pick<PolicyRef, 'kind' | 'namespace' | 'name'>): string {
-  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`
-}
 
 /** Doubts in words. */
 class Collected implements Doubts {

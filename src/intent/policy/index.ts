@@ -1,8 +1,8 @@
 /** Evaluation of network policies of every dialect that is read: who decides about a connection, and why. */
 export { type PolicyCluster, policyCluster } from './cluster.ts'
 export { type Evaluator, evaluatePolicy, evaluator } from './evaluate.ts'
-export { policyText } from './explain.ts'
 export type { Direction, Requirement } from './policy.ts'
+export { policyText, policyTexts } from './policy-text.ts'
 export type {
   DecidedBy,
   Decision,

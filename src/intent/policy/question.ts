@@ -25,18 +25,30 @@ export function bothDirections(
   const from = resolveEnd(cluster, question.from, 'from')
   const to = resolveEnd(cluster, question.to, 'to')
   const families = familiesOf(from, to, question.family)
-  const shared = { cluster, destination: to, protocol: question.protocol.toUpperCase(), port: question.port, families }
+  const protocol = question.protocol.toUpperCase()
+  const { port } = question
   return {
-    egress: { ...shared, direction: 'egress', near: from, far: to },
-    ingress: { ...shared, direction: 'ingress', near: to, far: from },
+    egress: { cluster, direction: 'egress', near: from, far: to, destination: to, protocol, port, families },
+    ingress: { cluster, direction: 'ingress', near: to, far: from, destination: to, protocol, port, families },
   }
 }
 
-const has = (end: End, family: 4 | 6) => end.addresses.length === 0 || end.addresses.some((ip) => ip.family === family)
-const FAMILIES: readonly (4 | 6)[] = [4, 6]
+const BOTH: readonly (4 | 6)[] = [4, 6]
+const ONLY_4: readonly (4 | 6)[] = [4]
+const ONLY_6: readonly (4 | 6)[] = [6]
+const NEITHER: readonly (4 | 6)[] = []
+
+/** An end without a known address may have either. */
+function has(end: End, family: 4 | 6): boolean {
+  if (end.addresses.length === 0) return true
+  for (const ip of end.addresses) if (ip.family === family) return true
+  return false
+}
 
 function familiesOf(from: End, to: End, given: 4 | 6 | undefined): readonly (4 | 6)[] {
-  return given === undefined ? FAMILIES.filter((family) => has(from, family) && has(to, family)) : [given]
+  const four = given === undefined ? has(from, 4) && has(to, 4) : given === 4
+  const six = given === undefined ? has(from, 6) && has(to, 6) : given === 6
+  return four ? (six ? BOTH : ONLY_4) : six ? ONLY_6 : NEITHER
 }
 
 /** Deny when a direction denies, else unknown when one is unknown, else allow. */

@@ -3,8 +3,10 @@
 import { formatIp, ipEquals } from '../../../base/ip.ts'
 import { protocolName } from '../../../base/protocol.ts'
 import { evaluatePolicy } from '../../../intent/policy/evaluate.ts'
+import { policyText, policyTexts } from '../../../intent/policy/policy-text.ts'
 import type { DirectionResult, PeerMiss, PolicyResult, ServiceHint } from '../../../intent/policy/result.ts'
 import { formatRequirement } from '../../../intent/policy/selector.ts'
+import { BASELINE } from '../../../intent/policy/stages.ts'
 import type { Packet } from '../../../model/packet.ts'
 import type { Code } from '../../codes.ts'
 import { diagnosis, type Words } from '../../finding.ts'
@@ -49,10 +51,6 @@ function absentLabel(q: Inquiry, d: DirectionResult): (PeerMiss & { readonly kin
   return null
 }
 
-function policyNames(d: DirectionResult): string {
-  return d.policies.map((p) => `${p.namespace}/${p.name}`).join(', ')
-}
-
 /** The source address before the nodes translated it. */
 function originalSource(f: Failure): Packet['src'] | null {
   const first = f.trace.hops[0]?.steps[0]?.packet.src
@@ -77,26 +75,28 @@ function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis 
   const { packet } = f.step
   const egress = result.egress.decision === 'deny'
   const d = egress ? result.egress : result.ingress
-  const names = policyNames(d)
+  const byRule = denyingRule(f, q, d)
+  if (byRule) return byRule
+  const names = policyTexts(d.policies)
   const who = ownerText(ownerOf(q.network, q.objects, egress ? packet.src : packet.dst))
   const base = (code: Code, words: Words) =>
     diagnosis(f, code, {
       ...words,
       evidence: [...(words.evidence ?? []), ...d.policies.map((p) => p.evidence)],
-      where: { object: `NetworkPolicy ${names.split(', ')[0] ?? ''}` },
+      where: { object: names.split(', ')[0] ?? '' },
     })
-  const said = `NetworkPolicy ${names} isolates ${who} for ${d.direction}, and no rule of it admits ${packetWords(packet)}; on ${f.hop.node} that is ${ruleText(f)}.`
+  const said = `${names} isolates ${who} for ${d.direction}, and no rule of it admits ${packetWords(packet)}; on ${f.hop.node} that is ${ruleText(f)}.`
   const hint = servicePortRule(d)
   if (hint)
     return base('policy-uses-service-port', {
-      title: `NetworkPolicy ${names} allows port ${hint.port} of Service ${hint.name}, but policies see the pod's port ${packet.dport}`,
+      title: `${names} allows port ${hint.port} of Service ${hint.name}, but policies see the pod's port ${packet.dport}`,
       text: `${said} It admits this peer on port ${hint.port}, the port of Service ${hint.namespace}/${hint.name}; policies are evaluated after the Service translation, where the port is ${hint.targetPort}.`,
       remedy: { text: `Write port ${packet.dport} (or the name of the container port) in the policy.` },
     })
   const before = originalSource(f)
   if (!egress && before && ask(q, packet, before).ingress.decision === 'allow')
     return base('policy-ipblock-nat', {
-      title: `NetworkPolicy ${names} admits ${formatIp(before)}, but the pod sees ${formatIp(packet.src)}: a node translated the source`,
+      title: `${names} admits ${formatIp(before)}, but the pod sees ${formatIp(packet.src)}: a node translated the source`,
       text: `${said} It would admit ${formatIp(before)}, the real client; with externalTrafficPolicy Cluster the node that takes the connection puts its own address in place of the client's before the policy is evaluated.`,
       remedy: {
         text: 'Set externalTrafficPolicy: Local on the Service, so that the client address is kept; or admit the node addresses and filter clients before the cluster.',
@@ -107,7 +107,7 @@ function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis 
     const wanted = formatRequirement(label.requirement)
     const ns = q.objects.namespaces.find((n) => n.meta.name === label.namespace)
     return base('policy-label-missing', {
-      title: `NetworkPolicy ${names} admits namespaces labelled ${wanted}, and no namespace has that label`,
+      title: `${names} admits namespaces labelled ${wanted}, and no namespace has that label`,
       text: `${said} Namespace ${label.namespace} has ${label.actual === null ? `no label ${label.requirement.key}` : `${label.requirement.key}=${label.actual}`}.`,
       evidence: ns ? [ns.evidence] : [],
       remedy: {
@@ -127,9 +127,9 @@ function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis 
       evidence: [join.policy.evidence],
       remedy: { text: 'Join the selectors the other way if that was meant.', manifest: joinManifest(join) },
     })
-  const code = egress ? (packet.dport === 53 ? 'policy-denies-dns' : 'policy-denies-egress') : 'policy-denies-ingress'
+  const code = egress ? egressCode(packet) : 'policy-denies-ingress'
   return base(code, {
-    title: `NetworkPolicy ${names} does not allow ${ownerText(ownerOf(q.network, q.objects, packet.src))} to reach ${ownerText(ownerOf(q.network, q.objects, packet.dst))} on ${protocolName(packet.protocol)} port ${packet.dport}`,
+    title: `${names} does not allow ${ownerText(ownerOf(q.network, q.objects, packet.src))} to reach ${ownerText(ownerOf(q.network, q.objects, packet.dst))} on ${protocolName(packet.protocol)} port ${packet.dport}`,
     text: `${said}${code === 'policy-denies-dns' ? ' Without port 53 to the cluster DNS every lookup of the pod fails.' : ''}`,
     remedy: {
       text: `If this connection is wanted, add a rule to ${d.direction} of ${names} that admits it; if not, all is as declared.`,
@@ -137,6 +137,26 @@ function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis 
     },
   })
 }
+
+/** A rule of the Admin or Baseline tier (or of the plugin's own policies) says deny: no other rule of a later stage can help. */
+function denyingRule(f: Failure, q: Inquiry, d: DirectionResult): Diagnosis | null {
+  const by = d.decidedBy
+  if (by?.action !== 'deny' || by.rule === null) return null
+  const { packet } = f.step
+  const name = policyText(by.rule.policy)
+  const [src, dst] = [packet.src, packet.dst].map((ip) => ownerText(ownerOf(q.network, q.objects, ip)))
+  return diagnosis(f, d.direction === 'ingress' ? 'policy-denies-ingress' : egressCode(packet), {
+    title: `${name} denies ${src} to reach ${dst} on ${protocolName(packet.protocol)} port ${packet.dport}`,
+    text: `${name}, rule ${by.rule.name}, denies ${packetWords(packet)} (${by.stage}${by.priority === null ? '' : `, priority ${by.priority}`}); on ${f.hop.node} that is ${ruleText(f)}. ${by.stage === BASELINE ? 'A NetworkPolicy that selects the pod takes the place of the baseline.' : 'No NetworkPolicy can allow what this rule denies.'}`,
+    evidence: [by.rule.policy.evidence],
+    where: { object: name },
+    remedy: {
+      text: `If this connection is wanted, put a rule that allows it before rule ${by.rule.name} of ${name}; if not, all is as declared.`,
+    },
+  })
+}
+
+const egressCode = (packet: Packet): Code => (packet.dport === 53 ? 'policy-denies-dns' : 'policy-denies-egress')
 
 function dnsRemedy(q: Inquiry, d: DirectionResult, port: number): { manifest?: string } {
   const manifest = dnsPolicy(q.objects, d.policies[0], port)

@@ -1,5 +1,6 @@
 /** `policy-denies-dns` and `dns-tcp-blocked` without a question: egress rules that name peers and forget the DNS. */
 import { evaluatePolicy } from '../../../intent/policy/evaluate.ts'
+import { blamed, policyText, policyTexts } from '../../../intent/policy/policy-text.ts'
 import type { DirectionResult } from '../../../intent/policy/result.ts'
 import type { KubeObjects, PodObject } from '../../../kubeobj/objects.ts'
 import type { ClusterCheck, ClusterFinding } from '../../cluster/check.ts'
@@ -34,10 +35,11 @@ export const dnsEgress: ClusterCheck = {
           port,
         }).egress
       const udp = ask('udp')
-      if (!udp.isolated) continue
       const tcp = ask('tcp')
       if (udp.decision !== 'deny' && tcp.decision !== 'deny') continue
-      const key = `${udp.decision} ${udp.policies.map((p) => `${p.namespace}/${p.name}`).join(' ')}`
+      const key = `${udp.decision} ${blamed(udp.decision === 'deny' ? udp : tcp)
+        .map(policyText)
+        .join(' ')}`
       seen.set(key, [...(seen.get(key) ?? []), pod])
       results.set(key, { udp, tcp })
     }
@@ -65,31 +67,39 @@ function finding(
   pods: readonly PodObject[],
   port: number,
 ): ClusterFinding {
-  const policies = udp.policies.map((p) => `${p.namespace}/${p.name}`)
+  const denied = udp.decision === 'deny' ? udp : tcp
+  const blame = blamed(denied)
+  const names = policyTexts(blame)
+  const rule = denied.decidedBy?.rule ?? null
   const who = `${pods.slice(0, 3).map(podName).join(', ')}${pods.length > 3 ? ` and ${pods.length - 3} more` : ''}`
   const [first] = pods
-  const text = dnsPolicy(objects, udp.policies[0], port)
+  // What a rule of another tier denies no NetworkPolicy can admit.
+  const text = rule ? null : dnsPolicy(objects, blame[0], port)
   const manifest = text === null ? {} : { manifest: text }
+  const before = rule && `put a rule that allows the DNS before rule ${rule.name} of ${names}.`
   const shared = {
-    where: { object: `NetworkPolicy ${policies[0] ?? ''}` },
+    where: { object: blame[0] ? policyText(blame[0]) : '' },
     concerns: pods.slice(0, 200).map((p) => ({ kind: 'pod' as const, namespace: p.meta.namespace, name: p.meta.name })),
-    evidence: [...udp.policies.slice(0, 4).map((p) => p.evidence), first ? podProof(first) : undefined],
+    evidence: [...blame.slice(0, 4).map((p) => p.evidence), first ? podProof(first) : undefined],
   }
   if (udp.decision !== 'deny')
     return clusterFinding('dns-tcp-blocked', {
       severity: 'info',
-      title: `NetworkPolicy ${policies.join(', ')} lets ${who} ask the DNS over UDP but not over TCP`,
-      text: `Answers too long for UDP are asked for again over TCP port ${port}, which ${tcp.reason.kind === 'no-rule-matches' ? 'no rule admits' : 'is denied'}: names with many addresses may fail.`,
+      title: `${names} lets ${who} ask the DNS over UDP but not over TCP`,
+      text: `Answers too long for UDP are asked for again over TCP port ${port}, which ${rule ? `rule ${rule.name} denies` : 'no rule admits'}: names with many addresses may fail.`,
       ...shared,
-      remedy: { text: 'Admit TCP as well.', ...manifest },
+      remedy: { text: before ? `For TCP, ${before}` : 'Admit TCP as well.', ...manifest },
     })
+  const why = rule
+    ? `Rule ${rule.name} of ${names} denies egress to port ${port} of the cluster DNS`
+    : `The pods are isolated for egress by ${names} and no rule admits port ${port} of the cluster DNS`
   return clusterFinding('policy-denies-dns', {
     severity: namesPeers(udp) ? 'warning' : 'info',
-    title: `NetworkPolicy ${policies.join(', ')} lets ${who} talk to others but not to the DNS`,
-    text: `The pods are isolated for egress by ${policies.join(', ')} and no rule admits port ${port} of the cluster DNS, so every name they look up times out. ${namesPeers(udp) ? 'The rules admit peers that are usually called by name: the DNS was forgotten.' : 'Nothing else is admitted that would need names, so this may be meant.'}`,
+    title: `${names} lets ${who} talk to others but not to the DNS`,
+    text: `${why}, so every name they look up times out. ${namesPeers(udp) ? 'The rules admit peers that are usually called by name: the DNS was forgotten.' : 'Nothing else is admitted that would need names, so this may be meant.'}`,
     ...shared,
     remedy: {
-      text: 'If the pods look names up, admit the DNS (this policy adds up with the others).',
+      text: `If the pods look names up, ${before ?? 'admit the DNS (this policy adds up with the others).'}`,
       ...manifest,
     },
   })
@@ -97,5 +107,6 @@ function finding(
 
 /** Some rule admits pods, or any peer: connections that start with a name. Address blocks alone may do without. */
 function namesPeers(d: DirectionResult): boolean {
-  return d.considered.some((c) => c.rules.some((r) => r.peers.length === 0 || r.peers.some((p) => p.kind === 'pods')))
+  const allows = d.considered.flatMap((c) => c.rules.filter((r) => r.action === 'allow'))
+  return allows.some((r) => r.peers.length === 0 || r.peers.some((p) => p.kind === 'pods'))
 }

@@ -37,6 +37,14 @@ const egress = (...rules: object[]) =>
   policy({ podSelector: { matchLabels: { app: 'front' } }, policyTypes: ['Egress'], egress: rules })
 const ingress = (...from: object[]) =>
   policy({ podSelector: { matchLabels: { app: 'back' } }, policyTypes: ['Ingress'], ingress: [{ from }] })
+/** For pod front. */
+const cluster = (tier: string, ...rules: object[]) => ({
+  apiVersion: 'policy.networking.k8s.io/v1alpha2',
+  kind: 'ClusterNetworkPolicy',
+  metadata: { name: 'c' },
+  spec: { tier, priority: 1, subject: { pods: { podSelector: { matchLabels: { app: 'front' } } } }, egress: rules },
+})
+const ALLOW = { action: 'Accept', to: [{ namespaces: {} }] }
 const BACK = { to: [{ podSelector: { matchLabels: { app: 'back' } } }] }
 const dns = (...protocols: string[]) => ({
   to: [{ namespaceSelector: {} }],
@@ -56,6 +64,27 @@ describe('policies without a question', () => {
     'the backend and the DNS': [egress(BACK, dns('UDP', 'TCP')), []],
     'the DNS over UDP alone': [egress(BACK, dns('UDP')), [`info dns-tcp-blocked ${P}`]],
     'nothing at all, as declared': [egress(), [`info policy-denies-dns ${P}`]],
+    'an admin rule denies the DNS': [
+      cluster('Admin', { action: 'Deny', to: [{ namespaces: {} }] }),
+      ['info policy-denies-dns ClusterNetworkPolicy c'],
+    ],
+    'an admin rule denies the DNS and allows the rest': [
+      cluster('Admin', { action: 'Deny', to: [{ pods: { podSelector: { matchLabels: SELECT } } }] }, ALLOW),
+      ['warning policy-denies-dns ClusterNetworkPolicy c'],
+    ],
+    'an admin rule allows the DNS first': [
+      cluster('Admin', ALLOW, { action: 'Deny', to: [{ networks: ['0.0.0.0/0'] }] }),
+      [],
+    ],
+    'the baseline denies DNS over TCP': [
+      cluster('Baseline', {
+        name: 'no-tcp',
+        action: 'Deny',
+        to: [{ namespaces: {} }],
+        protocols: [{ tcp: { destinationPort: { number: 53 } } }],
+      }),
+      ['info dns-tcp-blocked ClusterNetworkPolicy c'],
+    ],
     'addresses alone may need no names': [
       egress({ to: [{ ipBlock: { cidr: '192.0.2.0/24' } }] }),
       [`info policy-denies-dns ${P}`],
