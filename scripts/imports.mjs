@@ -26,6 +26,7 @@ export const LAYERS = {
   },
   'src/intent': { may: ['src/base', 'src/model', 'src/kubeobj'], kind: PURE, why: 'should: never sees the datapath' },
   'src/datapath': { may: ['src/base', 'src/model'], kind: PURE, why: 'would: never sees a parser or a dialect' },
+  'src/flows': { may: ['src/base', 'src/model'], kind: PURE, why: 'did: records of others to observed connections' },
   'src/diagnose': {
     may: ['src/base', 'src/model', 'src/kubeobj', 'src/intent', 'src/datapath'],
     kind: PURE,
