@@ -1,0 +1,242 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { KubeObjects, OtherObject } from '../../../kubeobj/objects.ts'
+import { policyCluster } from '../cluster.ts'
+import { evaluator } from '../evaluate.ts'
+import type { PolicyEnd } from '../result.ts'
+import { other, pod, policy, world } from '../world.test-data.ts'
+import { type PolicyMatrix, policyMatrix, portNames, workloadNames } from './index.ts'
+
+function matrixOf(objects: KubeObjects, by: 'pod' | 'workload' = 'pod'): PolicyMatrix {
+  return policyMatrix(policyCluster(objects), { by, workloadOf: workloadNames(objects) })
+}
+
+/** `FROM TO` → ports, for ends by name. */
+function ports(m: PolicyMatrix, from: string, to: string, which: 'allowed' | 'unknown' = 'allowed'): string {
+  const find = (name: string) => {
+    const end = m.ends.find((e) => e.name === name)
+    if (!end) throw new Error(`${name} is not in ${m.ends.map((e) => e.name).join(' ')}`)
+    return end
+  }
+  return portNames(m.sets, m.pair(m.row(find(from))[find(to).id]!)[which]).join(', ')
+}
+
+const NAMESPACES = ['shop', 'tools', 'bare']
+const PROBES: readonly (readonly [string, number])[] = [
+  ['TCP', 80],
+  ['TCP', 81],
+  ['TCP', 8080],
+  ['TCP', 9090],
+  ['UDP', 80],
+  ['UDP', 53],
+  ['SCTP', 9090],
+  ['ICMP', 1],
+]
+
+const label = fc.constantFrom<Record<string, string>>(
+  {},
+  { app: 'web' },
+  { app: 'api' },
+  { app: 'web', tier: 'x' },
+  { tier: '' },
+)
+const selector = fc.oneof(
+  fc.constant({}),
+  label.map((matchLabels) => ({ matchLabels })),
+  fc
+    .tuple(fc.constantFrom('app', 'tier'), fc.constantFrom('In', 'NotIn', 'Exists', 'DoesNotExist', 'Nonsense'))
+    .map(([key, operator]) => ({
+      matchExpressions: [{ key, operator, ...(/In/.test(operator) ? { values: ['web', ''] } : {}) }],
+    })),
+)
+const nsSelector = fc.constantFrom<object>(
+  {},
+  { matchLabels: { team: 'ops' } },
+  { matchLabels: { 'kubernetes.io/metadata.name': 'shop' } },
+  { matchExpressions: [{ key: 'team', operator: 'DoesNotExist' }] },
+)
+const block = fc.constantFrom<object>(
+  { cidr: '10.244.0.0/16' },
+  { cidr: '10.244.1.0/24', except: ['10.244.1.10/32'] },
+  { cidr: '0.0.0.0/0', except: ['10.0.0.0/8'] },
+  { cidr: 'fd00:2::/64' },
+  { cidr: '203.0.113.0/24' },
+  { cidr: 'nonsense' },
+)
+const peer = fc.oneof(
+  selector.map((podSelector) => ({ podSelector })),
+  nsSelector.map((namespaceSelector) => ({ namespaceSelector })),
+  fc.tuple(selector, nsSelector).map(([podSelector, namespaceSelector]) => ({ podSelector, namespaceSelector })),
+  block.map((ipBlock) => ({ ipBlock })),
+)
+const port = fc.constantFrom<object>(
+  { port: 80 },
+  { port: 80, endPort: 8080 },
+  { protocol: 'UDP', port: 53 },
+  { protocol: 'SCTP' },
+  { port: 'http' },
+  { protocol: 'UDP', port: 'sync' },
+  { port: 80, protocol: 'Nonsense' },
+)
+const npRule = (side: 'from' | 'to') =>
+  fc.record({ [side]: fc.array(peer, { maxLength: 2 }), ports: fc.array(port, { maxLength: 2 }) }, { requiredKeys: [] })
+const networkPolicy = fc
+  .record({
+    podSelector: selector,
+    policyTypes: fc.constantFrom(['Ingress'], ['Egress'], ['Ingress', 'Egress']),
+    ingress: fc.array(npRule('from'), { maxLength: 2 }),
+    egress: fc.array(npRule('to'), { maxLength: 2 }),
+  })
+  .chain((spec) => fc.constantFrom(...NAMESPACES).map((ns) => (name: string) => policy(ns, name, spec)))
+
+const adminPeer = (egress: boolean) =>
+  fc.oneof(
+    nsSelector.map((namespaces) => ({ namespaces })),
+    fc
+      .tuple(nsSelector, selector)
+      .map(([namespaceSelector, podSelector]) => ({ pods: { namespaceSelector, podSelector } })),
+    ...(egress
+      ? [
+          fc.constantFrom({ networks: ['10.244.2.0/24'] }, { networks: ['0.0.0.0/0', '::/0'] }),
+          fc.constantFrom({ nodes: {} }, { nodes: { matchLabels: { app: 'web' } } }),
+        ]
+      : []),
+  )
+const adminPort = fc.constantFrom<object>(
+  { portNumber: { protocol: 'TCP', port: 80 } },
+  { portRange: { protocol: 'TCP', start: 80, end: 9000 } },
+  { namedPort: 'http' },
+)
+const adminRule = (side: 'from' | 'to', actions: readonly string[]) =>
+  fc.record(
+    {
+      action: fc.constantFrom(...actions),
+      [side]: fc.array(adminPeer(side === 'to'), { minLength: 1, maxLength: 2 }),
+      ports: fc.array(adminPort, { minLength: 1, maxLength: 2 }),
+    },
+    { requiredKeys: ['action', side] },
+  )
+const adminSubject = fc.oneof(
+  nsSelector.map((namespaces) => ({ namespaces })),
+  fc
+    .tuple(nsSelector, selector)
+    .map(([namespaceSelector, podSelector]) => ({ pods: { namespaceSelector, podSelector } })),
+)
+const adminSpec = (actions: readonly string[]) =>
+  fc.record({
+    subject: adminSubject,
+    priority: fc.constantFrom(1, 2),
+    ingress: fc.array(adminRule('from', actions), { maxLength: 2 }),
+    egress: fc.array(adminRule('to', actions), { maxLength: 2 }),
+  })
+const admin = adminSpec(['Allow', 'Deny', 'Pass']).map(
+  (spec) => (name: string) => other('policy.networking.k8s.io/v1alpha1', 'AdminNetworkPolicy', '', name, spec),
+)
+const baseline = adminSpec(['Allow', 'Deny']).map(
+  ({ priority: _, ...spec }) =>
+    (_name: string) =>
+      other('policy.networking.k8s.io/v1alpha1', 'BaselineAdminNetworkPolicy', '', 'default', spec),
+)
+const clusterwide = fc
+  .tuple(adminSpec(['Accept', 'Deny', 'Pass']), fc.constantFrom('Admin', 'Baseline'))
+  .map(([spec, tier]) => (name: string) => {
+    const strip = (rules: readonly object[]) => rules.map((r) => ({ ...r, ports: undefined }))
+    return other('policy.networking.k8s.io/v1alpha2', 'ClusterNetworkPolicy', '', name, {
+      ...spec,
+      tier,
+      ingress: strip(spec.ingress),
+      egress: strip(spec.egress),
+    })
+  })
+
+const policies = fc
+  .tuple(
+    fc.array(networkPolicy, { maxLength: 4 }),
+    fc.array(admin, { maxLength: 3 }),
+    fc.array(baseline, { maxLength: 1 }),
+    fc.array(clusterwide, { maxLength: 2 }),
+  )
+  .map((lists) => lists.flat().map((make, i): OtherObject => make(`p${i}`)))
+
+const POD_ENDS = [
+  ['10.244.1.1', 'node1'],
+  ['10.244.2.1', 'node2'],
+] as const
+const randomPods = fc.array(
+  fc.tuple(fc.constantFrom(...NAMESPACES), label, fc.constantFrom(0, 1), fc.constantFrom('ip', 'none', 'dual', 'host')),
+  { maxLength: 4 },
+)
+
+describe('the matrix', () => {
+  it('equals the single answers', () => {
+    fc.assert(
+      fc.property(policies, randomPods, (others, more) => {
+        const base = world(others)
+        const added = more.map(([ns, labels, n, address], i) => {
+          const [prefix, node] = POD_ENDS[n]!
+          const ips =
+            address === 'none' ? [] : address === 'dual' ? [`${prefix}${i}0`, `fd00:2::${i + 1}`] : [`${prefix}${i}0`]
+          return pod(ns, `extra${i}`, labels, node, ips, {
+            hostNetwork: address === 'host',
+            ports: i % 2 ? [['http', 81, 'TCP']] : [],
+          })
+        })
+        const objects = { ...base, pods: [...base.pods, ...added] }
+        const cluster = policyCluster(objects)
+        const { decide } = evaluator(cluster)
+        const m = matrixOf(objects)
+        const endOf = (i: number): PolicyEnd => {
+          const end = m.ends[i]!
+          if (end.kind === 'outside')
+            return { kind: 'ip', ip: m.space.sampleOf[i - m.ends.findIndex((e) => e.kind === 'outside')]! }
+          const [, namespace, name] = end.name.split('/')
+          return { kind: 'pod', namespace: namespace!, name: name! }
+        }
+        for (const from of m.ends) {
+          const row = m.row(from)
+          for (const to of m.ends) {
+            if (from === to || (from.kind === 'outside' && to.kind === 'outside')) continue
+            const ends = { from: endOf(from.id), to: endOf(to.id) }
+            if (!comparable(objects, ends.from, ends.to)) continue
+            const { allowed, unknown } = m.pair(row[to.id]!)
+            for (const [protocol, number] of PROBES) {
+              const mine = m.sets.has(allowed, protocol, number)
+                ? 'allow'
+                : m.sets.has(unknown, protocol, number)
+                  ? 'unknown'
+                  : 'deny'
+              const theirs = decide({ ...ends, protocol, port: number })
+              if (mine !== theirs)
+                throw new Error(`${from.name} ${to.name} ${protocol} ${number}: ${mine}, alone ${theirs}`)
+            }
+          }
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+/** A sample of the outside that is some end's own address, or of a family the other end has not, is another question. */
+function comparable(objects: KubeObjects, from: PolicyEnd, to: PolicyEnd): boolean {
+  const pods = [from, to].flatMap((e) => (e.kind === 'pod' ? [e] : []))
+  const addresses = [from, to].flatMap((e) => (e.kind === 'ip' ? [e.ip] : []))
+  return addresses.every((ip) => {
+    const own = objects.pods.filter((p) => pods.some((e) => e.namespace === p.meta.namespace && e.name === p.meta.name))
+    return own.every((p) => p.podIPs.length === 0 || p.podIPs.some((t) => t.includes(':') === (ip.family === 6)))
+  })
+}
+
+describe('outputs of small tables', () => {
+  const shop = (spec: string, ...more: OtherObject[]) => matrixOf(world([policy('shop', 'p', spec), ...more]))
+  it('names ports, ranges and everything', () => {
+    const m = shop(
+      '{ podSelector: { matchLabels: { app: api } }, ingress: [ { from: [ { podSelector: {} } ], ports: [ { port: http }, { port: 8000, endPort: 8080 }, { protocol: UDP, port: 53 } ] } ] }',
+    )
+    expect(ports(m, 'pod/shop/web', 'pod/shop/api')).toBe('TCP 8000-8080, TCP 9090, UDP 53')
+    expect(ports(m, 'pod/shop/api', 'pod/shop/web')).toBe('all')
+    expect(ports(m, 'pod/tools/client', 'pod/shop/api')).toBe('')
+    expect(ports(m, 'external', 'pod/shop/api')).toBe('')
+    expect(ports(m, 'external', 'pod/shop/web')).toBe('all')
+  })
+})
