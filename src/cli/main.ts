@@ -8,6 +8,7 @@ import { declareInventory } from './inventory.ts'
 import { declareLinks } from './inventory-views.ts'
 import { declareLab } from './lab.ts'
 import { declareMatrix } from './matrix.ts'
+import { declarePolicy } from './policy.ts'
 import { declareRules } from './rules.ts'
 import { declareSnapshot } from './snapshot.ts'
 import { declareWalk } from './walk.ts'
@@ -28,6 +29,7 @@ export function buildProgram(name: string): Command {
   declareInventory(program)
   declareLinks(program)
   declareRules(program)
+  declarePolicy(program)
   declareSnapshot(program)
   declareLab(program)
   declareCompletion(program)

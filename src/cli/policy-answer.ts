@@ -1,0 +1,81 @@
+/** What the evaluator decided, as the answer's plain data. */
+
+import type {
+  DirectionResult,
+  PolicyConsidered,
+  PolicyRef,
+  PolicyResult,
+  RuleConsidered,
+} from '../intent/policy/result.ts'
+import type { Places } from '../manifests/places.ts'
+import type { PolicyDirection, PolicyJudged, PolicyPlace, RuleJudged } from '../model/policy-answer.ts'
+import { peerMissText, portMissText, reasonText } from './policy-words.ts'
+
+export interface Sides {
+  readonly from: string
+  readonly to: string
+}
+
+export const policyName = (p: PolicyRef) => (p.namespace === '' ? p.name : `${p.namespace}/${p.name}`)
+
+/** One direction with its reasons; `places` gives rules their own line. */
+export function directionOf(result: DirectionResult, sides: Sides, places: Places): PolicyDirection {
+  const { direction, reason } = result
+  const subject = direction === 'egress' ? sides.from : sides.to
+  const decided = result.decidedBy?.rule
+  return {
+    decision: result.decision,
+    isolated: result.isolated,
+    policies: result.policies.map(policyName),
+    reason: { kind: reason.kind, text: reasonText(reason, subject, direction) },
+    ...(decided
+      ? {
+          rule: {
+            policy: policyName(decided.policy),
+            kind: decided.policy.kind,
+            rule: decided.name,
+            ...placeOfRule(decided.policy, direction, decided.index, places),
+          },
+        }
+      : {}),
+    considered: result.considered.map((c) => judged(c, direction, places)),
+    dependsOnPlugin: result.dependsOnPlugin,
+  }
+}
+
+function judged(c: PolicyConsidered, direction: 'egress' | 'ingress', places: Places): PolicyJudged {
+  const { policy, stage, selects } = c
+  const rules = c.rules.map((r) => ruleOf(r, policy, direction, places))
+  return { kind: policy.kind, policy: policyName(policy), stage, selects, ...placeOfPolicy(policy), rules }
+}
+
+function ruleOf(r: RuleConsidered, policy: PolicyRef, direction: 'egress' | 'ingress', places: Places): RuleJudged {
+  const side = direction === 'egress' ? 'to' : 'from'
+  const peers =
+    r.peer === 'yes' ? [] : r.peers.flatMap((p) => p.misses.map((m) => peerMissText(m, side === 'to' ? 'to' : 'from')))
+  const ports = r.port === 'yes' ? [] : r.ports.flatMap((p) => p.misses.map(portMissText))
+  const why = [...new Set([...peers, ...ports, ...(r.condition === undefined ? [] : [r.condition])])]
+  return { rule: r.name, action: r.action, matches: r.matches, ...placeOfRule(policy, direction, r.index, places), why }
+}
+
+const placeOfPolicy = ({ evidence }: PolicyRef): PolicyPlace => ({
+  file: evidence.artefact,
+  ...(evidence.line === undefined ? {} : { line: evidence.line }),
+})
+
+function placeOfRule(policy: PolicyRef, direction: 'egress' | 'ingress', index: number, places: Places): PolicyPlace {
+  const { kind, namespace, name } = policy
+  const at = places.placeOf({ kind, namespace, name }, ['spec', direction, index])
+  return at ? { file: at.file, line: at.line } : placeOfPolicy(policy)
+}
+
+/** As an answer of a batch: the verdict and what decided it, without every rule that did not. */
+export function briefDirection(result: DirectionResult, sides: Sides): Omit<PolicyDirection, 'considered'> {
+  const { considered: _, ...brief } = directionOf({ ...result, considered: [] }, sides, { placeOf: () => null })
+  return brief
+}
+
+/** deny if one is, else unknown if one is, else allow. */
+export function worst(results: readonly PolicyResult[]): PolicyResult {
+  return results.find((r) => r.decision === 'deny') ?? results.find((r) => r.decision === 'unknown') ?? results[0]!
+}

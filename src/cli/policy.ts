@@ -1,0 +1,10 @@
+import type { Command } from 'commander'
+import { declarePolicyCheck } from './policy-check.ts'
+
+/** Declares `netwhy policy` and its subcommands. */
+export function declarePolicy(program: Command): void {
+  const policy = program
+    .command('policy')
+    .description('Answer from NetworkPolicy and its relatives: who may connect, and which rule says so')
+  declarePolicyCheck(policy)
+}
