@@ -164,9 +164,10 @@ export const CODES = {
   },
   'link-missing': {
     area: 'pod',
-    meaning: 'A link on the path does not exist: the veth or its peer has gone.',
-    proof: 'The list of links without it, or the peer index that leads nowhere.',
-    remedy: 'Create the pod anew.',
+    meaning:
+      'A link on the path does not exist: the veth pair of a pod has gone, a VLAN link is missing, or a dummy stands in its place.',
+    proof: 'The list of links without it, or the dummy link.',
+    remedy: 'Create the pod anew; on a node, restart the CNI agent.',
   },
   'pod-route-missing': {
     area: 'pod',
@@ -257,9 +258,9 @@ export const CODES = {
   },
   'underlay-route-missing': {
     area: 'routing',
-    meaning: "The network between the nodes has no route for pod addresses or another node's subnet.",
-    proof: 'The path leaves a node by a router that was not given the route.',
-    remedy: 'Add the route at the router or cloud, or use an overlay.',
+    meaning: "A node, or a router between the nodes, has no route to another node's own address.",
+    proof: "The node's routing table; or the router the packets leave by, and probes that get no answer (a warning).",
+    remedy: 'Correct the routes of the node, or those of the router or cloud.',
   },
   'tunnel-down': {
     area: 'overlay',

@@ -1,42 +1,21 @@
 import { describe, expect, it } from 'vitest'
-import { topology } from '../datapath/testing/topology.ts'
 import type { KubeObjects } from '../kubeobj/objects.ts'
 import type { Answer } from '../model/finding.ts'
 import { parseIptablesSave } from '../parse/iptables/index.ts'
-import { conclude, inquire } from './diagnose.ts'
-import { ask } from './question/ask.ts'
-import { OBJECTS, STATE } from './testing/cluster.ts'
+import * as testing from './testing/ask.ts'
+import { OBJECTS } from './testing/cluster.ts'
 
-interface Case {
-  readonly edits?: readonly (readonly [string | RegExp, string])[]
+interface Case extends Omit<testing.Case, 'rulesets'> {
   /** iptables-save text of a netns. */
   readonly rules?: Readonly<Record<string, string>>
-  readonly objects?: KubeObjects
-  readonly to?: string
-  readonly from?: string
 }
 
-function answer(c: Case): Answer {
-  const text = (c.edits ?? []).reduce((t, [from, to]) => {
-    const after = t.replace(from, to)
-    if (after === t) throw new Error(`no match: ${from}`)
-    return after
-  }, STATE)
-  const rulesets = Object.fromEntries(
-    Object.entries(c.rules ?? {}).map(([id, save]) => [
-      id,
-      [parseIptablesSave(save, { artefact: `nodes/${id}/iptables-save.txt`, family: 'ip', backend: 'iptables-nft' })],
-    ]),
-  )
-  const network = topology(text, rulesets)
-  const objects = c.objects ?? OBJECTS
-  const asked = ask(network, objects, {
-    from: c.from ?? 'pod/client1',
-    to: c.to ?? '10.244.2.20:8080',
-    protocol: 'tcp',
-    namespace: 'default',
-  })
-  return conclude(inquire(network, objects, asked), asked)
+function answer({ rules = {}, ...c }: Case): Answer {
+  const read = ([id, save]: [string, string]) => {
+    const source = { artefact: `nodes/${id}/iptables-save.txt`, family: 'ip', backend: 'iptables-nft' } as const
+    return [id, [parseIptablesSave(save, source)]] as const
+  }
+  return testing.answer({ ...c, rulesets: Object.fromEntries(Object.entries(rules).map(read)) })
 }
 
 const FILTER = (rule: string, policy = 'ACCEPT') =>

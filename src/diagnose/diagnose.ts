@@ -222,7 +222,8 @@ export function conclude(q: Inquiry, asked: Asked): Answer {
   const open = verdict === 'reachable' || (verdict === 'unknown' && state.some((s) => s.hurts && s.all === true))
   if (open && state.some((s) => s.hurts)) {
     verdict = all ? 'unreachable' : 'partial'
-    if (all) success = 0
+    // How many connections what was seen beside their way spoils, nothing tells.
+    success = all ? 0 : null
   }
   const findings = [
     ...explained

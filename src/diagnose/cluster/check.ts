@@ -1,6 +1,7 @@
 /** A check of the whole cluster's state, without a question: what `doctor` runs, and `why` where its findings touch the path. */
+import type { Ip } from '../../base/ip.ts'
 import type { KubeObjects } from '../../kubeobj/objects.ts'
-import type { Netns, Network } from '../../model/network.ts'
+import type { Netns, NetnsId, Network } from '../../model/network.ts'
 import type { StateFinding } from '../inquiry.ts'
 
 /** Everything that was collected. Any of it may be empty: `objects.known` and `Netns.known` say what was asked for at all. */
@@ -27,6 +28,16 @@ export type Concern =
   | { readonly kind: 'node'; readonly node: string }
   | { readonly kind: 'pod'; readonly namespace: string; readonly name: string }
   | { readonly kind: 'service'; readonly namespace: string; readonly name: string }
+  /** Connections whose source `netns` translates to `source`, towards one destination, both as the answers see them. */
+  | {
+      readonly kind: 'translated'
+      readonly netns: NetnsId
+      /** IANA number. */
+      readonly protocol: number
+      readonly source: Ip
+      readonly destination: Ip
+      readonly port: number
+    }
   /** Every lookup of a name by the pods of the cluster. */
   | { readonly kind: 'dns' }
   /** Nothing a packet between two ends touches: an Ingress, a webhook, a pending pod. `doctor` only. */

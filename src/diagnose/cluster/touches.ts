@@ -1,4 +1,5 @@
 /** Does a finding of state matter to a connection: is what it concerns on the connection's way? */
+import { ipEquals } from '../../base/ip.ts'
 import type { Branch } from '../inquiry.ts'
 import type { Concern } from './check.ts'
 
@@ -34,6 +35,14 @@ function touchesOne(concern: Concern, b: Branch): boolean {
       return false
     case 'dns':
       return b.stage === 'dns' || b.target.port === DNS_PORT
+    case 'translated':
+      return (b.trace.forward.connections.get(concern.netns) ?? []).some(
+        ({ original, reply }) =>
+          original.protocol === concern.protocol &&
+          ipEquals(reply.dst, concern.source) &&
+          ipEquals(reply.src, concern.destination) &&
+          reply.sport === concern.port,
+      )
     case 'node':
       return nodesOf([b]).has(concern.node)
     case 'pod': {

@@ -37,3 +37,8 @@ export function isConnected(route: Route): boolean {
 export function linkOf(route: Route): string | undefined {
   return route.nexthops.find((n) => n.link !== undefined)?.link
 }
+
+/** True when the netns was seen to have no link but the loopback. */
+export function hasNoLink(netns: Netns): boolean {
+  return netns.known.has('links') && netns.links.every((l) => l.kind === 'loopback')
+}

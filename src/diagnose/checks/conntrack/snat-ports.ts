@@ -6,7 +6,7 @@ import type { Evidence } from '../../../model/evidence.ts'
 import type { Netns } from '../../../model/network.ts'
 import type { ClusterCheck, ClusterFinding } from '../../cluster/check.ts'
 import { clusterFinding } from '../../cluster/finding.ts'
-import { concernsNode, counterProof, type Host, hostsOf } from '../links/hosts.ts'
+import { counterProof, type Host, hostsOf } from '../links/hosts.ts'
 
 /**
  * Ports a masqueraded connection may get unless the rule names a range: 1024–65535 for a source port above 1023
@@ -58,9 +58,18 @@ function ofHost(host: Host): ClusterFinding[] {
       severity: 'error',
       hurts: true,
       title: `${host.node} runs out of source ports towards ${to} (${ports.size} of ${range.size} in use)`,
-      text: `All pods of ${host.node} reach ${to} with the one address ${from}, and every ${protocolName(first.original.protocol)} connection needs a source port of its own. ${ports.size} of ${range.size} are taken, so new connections to that destination fail or wait until an old one has left the table; other destinations work.`,
+      text: `Connections that ${host.node} masquerades reach ${to} with the one address ${from}, and each of them needs a ${protocolName(first.original.protocol)} source port of its own. ${ports.size} of ${range.size} are taken, so new connections to that destination fail until an old one has left the table; other destinations work.`,
       where: { node: host.node, netns: 'host' },
-      concerns: concernsNode(host),
+      concerns: [
+        {
+          kind: 'translated',
+          netns: netns.id,
+          protocol: first.original.protocol,
+          source: first.reply.dst,
+          destination: first.reply.src,
+          port: first.reply.sport,
+        },
+      ],
       evidence: [first.evidence, range.proof, counterProof(netns, 'conntrack.insert_failed')],
       remedy: {
         text: 'Let the client reuse connections (keep-alive, a pool), give the node more source addresses, or spread the destination over several addresses.',

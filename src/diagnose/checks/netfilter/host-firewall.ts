@@ -1,11 +1,11 @@
-import { formatIp, formatPrefix } from '../../../base/ip.ts'
+import { formatIp, formatPrefix, prefixContains } from '../../../base/ip.ts'
 import type { Code } from '../../codes.ts'
 import { decisive, diagnosis } from '../../finding.ts'
-import type { Check } from '../../inquiry.ts'
+import type { Check, Failure, Inquiry } from '../../inquiry.ts'
 import { addressMatch, proposedRule, withChainPolicy, withRulesAppended } from '../../remedy/edit.ts'
 import { podRanges, serviceOfAddress } from '../../view/owner.ts'
 import { ruleOwnerText } from '../../view/rule-owner.ts'
-import { directionWord, packetWords, placeOf } from '../../view/words.ts'
+import { destination, directionWord, packetWords, placeOf } from '../../view/words.ts'
 import { apiServerEndpoints } from '../service/api-server.ts'
 import {
   byNetfilter,
@@ -78,7 +78,7 @@ export const hostFirewall: Check = {
         title: `a rule of ${ruleOwnerText(owner)} on ${f.hop.node} ${f.cause === 'rule-reject' ? 'rejects' : 'drops'} the ${directionWord(f)}`,
         text: `${packetWords(f.step.packet)} dies in hook ${hook}${f.step.chain ? `, chain ${f.step.chain}` : ''}${f.step.table ? ` of table ${f.step.table}` : ''}: ${ruleText(f)}. No Kubernetes object asks for this rule.`,
         remedy: {
-          text: `Remove the rule, or let it pass ${podRangeWords(q, f.step.packet.src.family)}; and correct what installs it.`,
+          text: `Remove the rule, or let it pass ${senderWords(f, q)}; and correct what installs it.`,
           ...(commands.length > 0 ? { commands } : {}),
         },
         ...(edit ? { edit } : {}),
@@ -141,11 +141,14 @@ export const chainPolicyDrop: Check = {
         : place && hook === 'forward'
           ? [`${tool} -P ${place.chain} ACCEPT`]
           : []
+    const words = policyWords(f, q, native)
     return diagnosis(f, code, {
-      title: `${chain ?? hook} on ${f.hop.node} drops by its policy, and no rule accepts pod traffic before it`,
-      text: `${packetWords(packet)} passes every rule of ${chain ?? 'the chain'} without one that accepts it and falls to the chain policy, which is DROP. The CNI's accept rules for ${ranges} are missing on ${f.hop.node} (docker, firewalld or an administrator set the policy).`,
+      title: words.title,
+      text: words.text,
       remedy: {
-        text: `Restart the CNI's node agent so that it adds its accept rules again, or ${accepts.length > 0 ? `accept ${ranges} yourself` : 'set the chain policy back to ACCEPT'}.`,
+        text:
+          words.remedy ??
+          `Restart the CNI's node agent so that it adds its accept rules again, or ${accepts.length > 0 ? `accept ${ranges} yourself` : 'set the chain policy back to ACCEPT'}.`,
         ...(commands.length > 0 ? { commands } : {}),
       },
       ...(place && commands.length > 0
@@ -172,4 +175,34 @@ export const chainPolicyDrop: Check = {
         : {}),
     })
   },
+}
+
+/** What a chain policy did, in words; `remedy` where the CNI's agent is not the one who can mend it. */
+function policyWords(f: Failure, q: Inquiry, native: boolean): { title: string; text: string; remedy?: string } {
+  const { hook = 'forward', chain = hook, table, packet } = f.step
+  const passes = `${packetWords(packet)} passes every rule of ${chain} without one that accepts it and falls to the chain policy, which is DROP.`
+  const ranges = podRangeWords(q, packet.src.family)
+  if (native)
+    return {
+      title: `nftables chain ${chain} of table ${table ?? '?'} on ${f.hop.node} drops the ${directionWord(f)} by its policy`,
+      text: `${passes} Every chain on hook ${hook} must let a packet pass: that iptables or another chain accepts it does not help.`,
+      remedy: `Add a rule to ${chain} that accepts ${senderWords(f, q)}, and correct what installs the chain (its table tells who).`,
+    }
+  if (hook === 'forward')
+    return {
+      title: `${chain} on ${f.hop.node} drops by its policy, and no rule accepts pod traffic before it`,
+      text: `${passes} The CNI's accept rules for ${ranges} are missing on ${f.hop.node} (docker, firewalld or an administrator set the policy).`,
+    }
+  return {
+    title: `${chain} on ${f.hop.node} drops the ${directionWord(f)} by its policy: no rule accepts it`,
+    text: `${passes} A firewall of the node itself set that policy; no Kubernetes object asks for it.`,
+    remedy: `Add a rule to ${chain} that accepts ${senderWords(f, q)}${hook === 'input' ? ` to ${destination(packet)}` : ''}, and correct what installs the firewall of ${f.hop.node}.`,
+  }
+}
+
+/** Whom a rule should let pass: the pod ranges for a pod, else the address itself. */
+function senderWords(f: Failure, q: Inquiry): string {
+  const { src } = f.step.packet
+  const pods = podRanges(q.objects).some((r) => prefixContains(r.range, src))
+  return pods ? podRangeWords(q, src.family) : formatIp(src)
 }

@@ -1,13 +1,14 @@
 /** The outer packet is sent wrongly, or arrives where nobody unwraps it. */
 import { formatIp, type Ip, ipEquals } from '../../../base/ip.ts'
-import type { Link, Netns } from '../../../model/network.ts'
+import type { Link, Netns, Route } from '../../../model/network.ts'
 import type { Packet } from '../../../model/packet.ts'
 import { diagnosis } from '../../finding.ts'
-import type { Check, Failure, Inquiry } from '../../inquiry.ts'
+import type { Check, Diagnosis, Failure, Inquiry } from '../../inquiry.ts'
+import { probeFailed } from '../../probes.ts'
 import { nodeProof } from '../../view/object-proof.ts'
 import { holders, hostNetns, ownerOf, ownerText } from '../../view/owner.ts'
 import { directionWord } from '../../view/words.ts'
-import { inPodRange } from '../routing/plight.ts'
+import { absence, inPodRange } from '../routing/plight.ts'
 import { fdbMissingWords, fdbWrongWords, mismatchWords, vtepMacWords } from './words.ts'
 
 function vxlanOf(netns: Netns | undefined, name?: string): Link | undefined {
@@ -171,34 +172,85 @@ const fdb: Check = {
   },
 }
 
-/** `vtep-unreachable` in the datapath: the node itself cannot be reached over the underlay. */
+/** The route's own words for having no way (`ip route get`: Network is unreachable, No route to host, Invalid argument, prohibited). */
+const NO_WAY: ReadonlySet<string> = new Set(['no-route', 'route-unreachable', 'route-blackhole', 'route-prohibit'])
+
+/**
+ * `underlay-route-missing`, `node-unreachable`: another node's own address cannot be reached. That packets leave by a router
+ * or towards a machine that was not collected is how healthy clusters with nodes in several subnets look: only probes that
+ * fail make it suspicious.
+ */
 const nodeUnreachable: Check = {
   name: 'node-unreachable',
   explain(f, q) {
-    const outer = outerOf(f)
-    const dst = outer?.dst ?? f.step.packet.dst
+    const dst = outerOf(f)?.dst ?? f.step.packet.dst
     const owner = inPodRange(q, ownerOf(q.network, q.objects, dst), dst)
-    if (owner.kind !== 'node' || owner.node === f.hop.node || f.netns?.kind !== 'host') return null
-    const noWay =
-      f.cause === 'no-route' ||
-      f.cause === 'vtep-unreachable' ||
-      f.trace.disposition === 'exits-network' ||
-      f.cause === 'route-unreachable'
-    if (noWay)
+    if (owner.kind !== 'node' || f.netns?.kind !== 'host') return null
+    const to = `${owner.node} (${formatIp(dst)})`
+    if (f.cause === 'no-carrier') return noCarrier(f, f.netns)
+    if (owner.node === f.hop.node) return null
+    const used = routeTaken(f, f.netns)
+    const remedy = {
+      text: `Correct the routing table of ${f.hop.node}: the default route or the route to the subnet of ${owner.node}.`,
+    }
+    if (f.cause !== undefined && NO_WAY.has(f.cause)) {
+      const none = f.cause === 'no-route'
       return diagnosis(f, 'underlay-route-missing', {
-        title: `${f.hop.node} has no way to the address of ${owner.node} (${formatIp(dst)})`,
-        text: `Everything between the two nodes needs the underlay; ${f.hop.node} has no route that leads to ${formatIp(dst)}.`,
+        title: `${f.hop.node} has no route to ${to}`,
+        text: `${none ? `No route of ${f.hop.node} covers ${formatIp(dst)}` : `The route of ${f.hop.node} to ${formatIp(dst)} throws packets away`}. Everything between the two nodes, tunnels too, goes to that address, so all of it fails.`,
+        evidence: none ? [absence({ netns: f.netns, dst }, `no route to ${formatIp(dst)}`)] : [used?.evidence],
+        remedy,
+      })
+    }
+    const gateway = used?.nexthops.find((n) => n.gateway)?.gateway
+    if (f.trace.disposition === 'exits-network' && gateway && probeFailed(q))
+      return diagnosis(f, 'underlay-route-missing', {
+        severity: 'warning',
+        title: `packets for ${to} leave ${f.hop.node} by the router ${formatIp(gateway)}, and none is answered`,
+        text: `${f.hop.node} and ${owner.node} are on different networks; what the router ${formatIp(gateway)} does with the packets was not collected. Either it has no route to ${formatIp(dst)}, or a filter on the way drops them.`,
+        evidence: [used?.evidence],
         remedy: {
-          text: `Correct the routing of ${f.hop.node} (or of the router or cloud route table between the nodes).`,
+          text: `Look at the routes of ${formatIp(gateway)} (or the cloud's route table) and at the filters between the two networks. If ${formatIp(gateway)} is the wrong router, correct the routes of ${f.hop.node}.`,
         },
       })
     if (f.cause !== 'neighbour-failed' && f.cause !== 'neighbour-no-answer') return null
+    if (gateway)
+      return diagnosis(f, 'node-unreachable', {
+        title: `the router ${formatIp(gateway)}, by which ${f.hop.node} reaches ${to}, does not answer`,
+        text: `${f.hop.node} asks who has ${formatIp(gateway)} and gets no answer: the router is down, or the two are not on one network.`,
+        evidence: [used?.evidence],
+        remedy: { text: `Check the router, and the link and VLAN of ${f.hop.node}.` },
+      })
+    const down = holders(q.network, dst).find((h) => h.netns.node === owner.node && !h.link.flags.has('UP'))?.link
     return diagnosis(f, 'node-unreachable', {
       title: `${owner.node} does not answer on the network of the nodes (${formatIp(dst)})`,
-      text: `${f.hop.node} asks who has ${formatIp(dst)} and gets no answer: ${owner.node} is down, its link is down, or the two are not on one network.`,
-      remedy: { text: `Check the power, the link and the VLAN of ${owner.node}.` },
+      text: `${f.hop.node} asks who has ${formatIp(dst)} and gets no answer: ${down ? `${down.name} of ${owner.node}, which has the address, is set down` : `${owner.node} is down, its link is down, or the two are not on one network`}.`,
+      evidence: [down?.evidence],
+      remedy: {
+        text: down
+          ? `Set ${down.name} of ${owner.node} up (ip link set ${down.name} up, at its console).`
+          : `Check the power, the link and the VLAN of ${owner.node}.`,
+      },
     })
   },
+}
+
+/** The route the failing step's netns chose last. */
+function routeTaken(f: Failure, netns: Netns): Route | undefined {
+  const proofs = f.hop.steps.findLast((s) => s.kind === 'route')?.evidence ?? []
+  return netns.routes.find((r) => proofs.some((e) => e === r.evidence))
+}
+
+/** The NIC by which a node should send or receive has no carrier (`ip link`: NO-CARRIER). */
+function noCarrier(f: Failure, netns: Netns): Diagnosis | null {
+  const nic = netns.links.find((l) => l.name === f.step.link)
+  if (nic?.kind !== 'ethernet' && nic?.kind !== 'bond') return null
+  return diagnosis(f, 'node-unreachable', {
+    title: `${nic.name} of ${f.hop.node} has no carrier`,
+    text: `${nic.name} is set up, but no signal comes from the other end of its cable: nothing enters or leaves ${f.hop.node} by it.`,
+    evidence: [nic.evidence],
+    remedy: { text: 'Check the cable and the switch port (of a virtual machine: that the NIC is connected).' },
+  })
 }
 
 export const tunnelChecks: readonly Check[] = [mismatch, vtepMac, tunnelSource, fdb]

@@ -2,10 +2,11 @@
 import { formatIp, ipEquals } from '../../../base/ip.ts'
 import type { Link, Netns } from '../../../model/network.ts'
 import { diagnosis } from '../../finding.ts'
-import type { Check, Failure, Inquiry } from '../../inquiry.ts'
+import type { Check, Diagnosis, Failure, Inquiry } from '../../inquiry.ts'
 import { withLink, withLinkUp } from '../../remedy/edit.ts'
 import { podProof } from '../../view/object-proof.ts'
 import { ownerOf } from '../../view/owner.ts'
+import { hasNoLink } from '../../view/route-view.ts'
 import { packetWords, placeOf } from '../../view/words.ts'
 
 interface Broken {
@@ -95,6 +96,7 @@ const linkMissing: Check = {
   name: 'link-missing',
   explain(f, q) {
     const gone = f.cause === 'peer-missing' || f.cause === 'link-missing'
+    if (f.cause === 'no-route') return podLinkGone(f, q)
     if (f.cause !== 'bridge-no-port' && !gone && f.cause !== 'neighbour-no-answer') return null
     const all = suspects(f, q)
     const loose = all.find(
@@ -117,13 +119,52 @@ const linkMissing: Check = {
         },
         edit: (n) => withLink(n, loose.netns.id, loose.link.name, (l) => ({ ...l, master: bridge.ifindex })),
       })
-    if (!gone) return null
-    return diagnosis(f, 'link-missing', {
-      title: `${placeOf(f)} lacks the link ${f.step.link ?? ''} that leads on`,
-      text: `${packetWords(f.step.packet)} should leave by ${f.step.link ?? 'a link'} whose other end does not exist (any more).`,
-      remedy: { text: 'Create the pod anew; its network was not set up wholly.' },
-    })
+    return f.cause === 'neighbour-no-answer' ? podLinkGone(f, q) : gone ? nowhere(f) : null
   },
+}
+
+/** The link leads to nothing: frames of a VLAN nobody here has a link for, or a route into a dummy. */
+function nowhere(f: Failure): Diagnosis {
+  const link = f.step.link ?? 'a link'
+  if (f.cause === 'link-missing')
+    return diagnosis(f, 'link-missing', {
+      title: `${placeOf(f)} has no link for the VLAN that packets arrive with on ${link}`,
+      text: `${packetWords(f.step.packet)} comes in by ${link} with a VLAN tag, and no VLAN link on ${link} takes it (${f.step.text}).`,
+      remedy: {
+        text: `Make the VLAN link on ${link} anew (networkd, NetworkManager or the script that should make it at boot).`,
+      },
+    })
+  return diagnosis(f, 'link-missing', {
+    title: `the way on from ${placeOf(f)} ends at ${link}, a dummy link`,
+    text: `${packetWords(f.step.packet)} leaves by ${link}, which has no other end: the kernel throws away what is sent there. The link that should lead on is gone, or a route points at the wrong one.`,
+    evidence: [...(f.hop.steps.findLast((s) => s.kind === 'route')?.evidence ?? [])],
+    remedy: {
+      text:
+        f.netns?.kind === 'host'
+          ? `Restart the CNI's node agent on ${f.hop.node} so that it makes its link and routes anew; or correct the route to ${formatIp(f.step.packet.dst)}.`
+          : 'Create the pod anew.',
+    },
+  })
+}
+
+/** A pod that packets come from or go to has no link at all: deleting one end of a veth pair deletes both. */
+function podLinkGone(f: Failure, q: Inquiry): Diagnosis | null {
+  const owner = ownerOf(q.network, q.objects, f.step.packet.dst)
+  const here = f.cause === 'no-route' ? f.netns : owner.kind === 'pod' && owner.node === f.hop.node ? owner.netns : null
+  if (!here?.pod || !hasNoLink(here)) return null
+  const name = `${here.pod.namespace}/${here.pod.name}`
+  const object = q.objects.pods.find((p) => p.meta.namespace === here.pod?.namespace && p.meta.name === here.pod.name)
+  const [lo] = here.links
+  return diagnosis(f, 'link-missing', {
+    title: `pod ${name} has no network link`,
+    text: `Pod ${name} has no link besides lo: somebody deleted its veth pair (deleting either end deletes both), or the CNI plugin did not finish. Nothing reaches the pod and nothing leaves it.`,
+    evidence: [
+      lo ? { artefact: lo.evidence.artefact, text: 'no link but lo' } : undefined,
+      object ? podProof(object) : undefined,
+    ],
+    where: { node: here.node, netns: here.id.slice(here.node.length + 1), link: 'eth0' },
+    remedy: { text: 'Create the pod anew: only the CNI plugin makes the link, when a pod starts.' },
+  })
 }
 
 /** `hairpin-off`: the bridge will not send a frame out of the port it came in by. */

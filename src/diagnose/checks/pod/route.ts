@@ -1,7 +1,7 @@
 import { formatIp } from '../../../base/ip.ts'
 import { diagnosis } from '../../finding.ts'
 import type { Check } from '../../inquiry.ts'
-import { isDefault, routesTo } from '../../view/route-view.ts'
+import { hasNoLink, isDefault, routesTo } from '../../view/route-view.ts'
 import { directionWord, packetWords, placeOf } from '../../view/words.ts'
 
 /** `pod-route-missing`: the pod itself has no way to the address, usually no default route. */
@@ -10,6 +10,7 @@ export const podRouteMissing: Check = {
   explain(f) {
     const { packet } = f.step
     if (f.cause !== 'no-route' || f.netns?.kind !== 'pod' || routesTo(f.netns, packet.dst).length > 0) return null
+    if (hasNoLink(f.netns)) return null
     const family = packet.dst.family
     const own = f.netns.routes.filter((r) => r.family === family && r.table === 254)
     const artefact = own[0]?.evidence.artefact ?? `${f.netns.id} ${family === 4 ? 'ip-route' : 'ip6-route'}.json`

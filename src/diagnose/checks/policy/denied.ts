@@ -12,7 +12,7 @@ import type { Code } from '../../codes.ts'
 import { diagnosis, type Words } from '../../finding.ts'
 import type { Check, Diagnosis, Failure, Inquiry } from '../../inquiry.ts'
 import { ownerOf, ownerText } from '../../view/owner.ts'
-import { packetWords } from '../../view/words.ts'
+import { directionWord, packetWords } from '../../view/words.ts'
 import { byNetfilter, onOuterPacket, ownerOfRule, ruleText } from '../netfilter/rule-facts.ts'
 import { dnsPolicy } from './manifest.ts'
 import { joinManifest, joinText, joinThatDenies } from './selector-join.ts'
@@ -168,10 +168,12 @@ export const policyDisagrees: Check = {
   name: 'policy-enforcer-disagrees',
   explain(f, q) {
     if (!byNetfilter(f) || onOuterPacket(f) || ownerOfRule(f) !== 'policy') return null
-    const result = ask(q, f.step.packet)
+    // Answers to a connection that was let in need no policy's leave.
+    const decision = f.direction === 'reply' ? 'allow' : ask(q, f.step.packet).decision
+    const sure = decision === 'allow'
     return diagnosis(f, 'policy-enforcer-disagrees', {
-      title: `a rule of the policy engine on ${f.hop.node} drops the packet, and no NetworkPolicy asks for it`,
-      text: `${ruleText(f)} drops ${packetWords(f.step.packet)}. The NetworkPolicy objects ${result.decision === 'allow' ? 'allow the connection' : 'leave it undecided'}: the rules are out of date, or come from a policy kind of the CNI that is not evaluated here.`,
+      title: `a rule of the policy engine on ${f.hop.node} drops the ${directionWord(f)}, and ${sure ? 'no NetworkPolicy asks for it' : 'whether a NetworkPolicy asks for it is not clear'}`,
+      text: `${ruleText(f)} drops ${packetWords(f.step.packet)}. The NetworkPolicy objects ${sure ? 'allow the connection' : 'leave it undecided'}: the rules are out of date, or come from a policy kind of the CNI that is not evaluated here.`,
       remedy: {
         text: `Look at the policy agent on ${f.hop.node} and its own policy kinds; restart it if its rules are out of date.`,
       },

@@ -13,9 +13,10 @@ const blackhole: Check = {
   name: 'route-blackhole',
   explain(f, q) {
     if (f.cause !== 'route-blackhole' && f.cause !== 'route-unreachable' && f.cause !== 'route-prohibit') return null
-    const { packet } = f.step
+    const { packet, encap } = f.step
     const netns = f.netns
-    if (!netns) return null
+    // The route of a tunnel's outer packet is the underlay's business.
+    if (!netns || (encap?.length ?? 0) > 0) return null
     const best = routesTo(netns, packet.dst)[0]
     const lan = routesTo(netns, packet.dst).find(
       (r) => r !== best && r.type === 'unicast' && !isDefault(r) && r.nexthops.every((n) => !n.gateway),

@@ -72,7 +72,8 @@ export function nodeAddress(q: Inquiry, node: string, family: 4 | 6): Ip | null 
   return null
 }
 
-export function absence(p: Plight, what: string): Evidence {
+/** That something is not there, cited by the list it is missing from. */
+export function absence(p: Pick<Plight, 'netns' | 'dst'>, what: string): Evidence {
   const artefact =
     p.netns.routes.find((r) => r.family === p.dst.family)?.evidence.artefact ??
     `nodes/${p.netns.node}/host/${p.dst.family === 4 ? 'ip-route' : 'ip6-route'}.json`

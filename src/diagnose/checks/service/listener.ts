@@ -1,5 +1,5 @@
 /** The packet arrived and nobody listens: whose mistake is it? */
-import { formatIp, isLoopback, isUnspecified } from '../../../base/ip.ts'
+import { formatEndpoint, formatIp, isLoopback, isUnspecified } from '../../../base/ip.ts'
 import { protocolName } from '../../../base/protocol.ts'
 import type { PodObject } from '../../../kubeobj/objects.ts'
 import type { Netns, Socket } from '../../../model/network.ts'
@@ -201,9 +201,9 @@ export const listener: Check = {
     if (other && packet.dst.family === 6)
       return diagnosis(f, 'listens-ipv4-only', {
         title: `the program on ${where} port ${packet.dport} listens on IPv4 only`,
-        text: `The connection comes over IPv6; the only listener on port ${packet.dport} is ${socketWords(other)}.`,
+        text: `The connection comes over IPv6; the only listener on port ${packet.dport} has the IPv4 address ${formatEndpoint(other.local, other.localPort)}${other.process ? ` (${other.process})` : ''}, so the kernel of ${where} refuses.`,
         evidence: [other.evidence],
-        remedy: { text: 'Bind the program to [::].' },
+        remedy: { text: 'Bind the program to [::], which takes IPv4 as well unless the program asks for IPv6 only.' },
       })
     const owner = ownerOf(q.network, q.objects, packet.dst)
     const open = all.filter((s) => !isLoopback(s.local)).map(socketWords)

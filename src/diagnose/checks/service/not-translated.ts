@@ -11,7 +11,7 @@ import { hasTraces, proxyOn } from '../../intent/proxy.ts'
 import { probeFailed } from '../../probes.ts'
 import { withoutRule } from '../../remedy/edit.ts'
 import { serviceProof } from '../../view/object-proof.ts'
-import { ownerOf, serviceOfAddress } from '../../view/owner.ts'
+import { nodeOfAddress, ownerOf, serviceOfAddress } from '../../view/owner.ts'
 import { frontendOf, serviceName } from '../../view/service-view.ts'
 import { byNetfilter, matchesInvalid, ruleText } from '../netfilter/rule-facts.ts'
 import { partlyTranslated } from './kube-proxy-partly.ts'
@@ -138,6 +138,8 @@ export const notTranslated: Check = {
     const front = frontendOf(q, packet.dst, packet.dport, packet.protocol)
     const service = serviceOfAddress(q.objects, packet.dst) ?? front?.service
     if (!service) return null
+    // A load balancer or external address may be a node's own: beside the Service's ports it is an address like any other.
+    if (!front && nodeOfAddress(q.objects, packet.dst)) return null
     const name = serviceName(service)
     const where = { object: `Service ${name}` }
     if (!hasPorts(packet.protocol))
