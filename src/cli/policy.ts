@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { declarePolicyCheck } from './policy-check.ts'
+import { declarePolicyLint } from './policy-lint.ts'
 
 /** Declares `netwhy policy` and its subcommands. */
 export function declarePolicy(program: Command): void {
@@ -7,4 +8,5 @@ export function declarePolicy(program: Command): void {
     .command('policy')
     .description('Answer from NetworkPolicy and its relatives: who may connect, and which rule says so')
   declarePolicyCheck(policy)
+  declarePolicyLint(policy)
 }
