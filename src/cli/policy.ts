@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { declarePolicyCheck } from './policy-check.ts'
 import { declarePolicyLint } from './policy-lint.ts'
+import { declarePolicyMatrix } from './policy-matrix.ts'
 
 /** Declares `netwhy policy` and its subcommands. */
 export function declarePolicy(program: Command): void {
@@ -9,4 +10,5 @@ export function declarePolicy(program: Command): void {
     .description('Answer from NetworkPolicy and its relatives: who may connect, and which rule says so')
   declarePolicyCheck(policy)
   declarePolicyLint(policy)
+  declarePolicyMatrix(policy)
 }

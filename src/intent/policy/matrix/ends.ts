@@ -37,6 +37,7 @@ export interface EndClass {
 export interface EndList {
   readonly ends: readonly MatrixEnd[]
   readonly classes: readonly EndClass[]
+  readonly endOfPod: ReadonlyMap<PodObject, number>
   /** Workloads whose pods policies tell apart: they are listed pod by pod. */
   readonly split: readonly string[]
 }
@@ -101,25 +102,30 @@ export function listEnds(
     else groups.set(group, [draft])
   }
 
-  const drafts: Omit<MatrixEnd, 'id'>[] = []
+  const drafts: (Omit<MatrixEnd, 'id'> & { readonly pods: readonly PodObject[] })[] = []
   const split: string[] = []
   for (const [name, list] of groups) {
     const first = list[0]!
     if (list.every((d) => d.class === first.class)) {
       const node = list.every((d) => d.node === first.node) ? first.node : null
-      drafts.push({ kind: 'pods', name, size: list.length, node, ...pick(first) })
+      drafts.push({ kind: 'pods', name, size: list.length, node, ...pick(first), pods: list.map((d) => d.pod) })
       continue
     }
     split.push(name)
-    for (const d of list) drafts.push({ kind: 'pods', name: d.name, size: 1, node: d.node, ...pick(d) })
+    for (const d of list) drafts.push({ kind: 'pods', name: d.name, size: 1, node: d.node, ...pick(d), pods: [d.pod] })
   }
   drafts.sort((x, y) => (x.name < y.name ? -1 : x.name > y.name ? 1 : 0))
   for (let region = 0; region < space.regions; region++) {
     const end: End = { kind: 'address', addresses: [space.sampleOf[region]!] }
     const name = nameRegions(space, (r) => r === region).join(', ')
-    drafts.push({ kind: 'outside', name, namespace: '', size: 0, host: false, node: null, class: classOf(end, end) })
+    drafts.push({
+      ...{ kind: 'outside', name, namespace: '', size: 0, host: false, node: null, class: classOf(end, end) },
+      pods: [],
+    })
   }
-  return { ends: drafts.map((d, id) => ({ id, ...d })), classes, split: split.sort() }
+  const endOfPod = new Map(drafts.flatMap((d, id) => d.pods.map((pod): [PodObject, number] => [pod, id])))
+  const ends = drafts.map(({ pods: _, ...end }, id): MatrixEnd => ({ id, ...end }))
+  return { ends, classes, endOfPod, split: split.sort() }
 }
 
 const pick = ({ namespace, host, class: id }: Draft) => ({ namespace, host, class: id })

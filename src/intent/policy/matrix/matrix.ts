@@ -2,6 +2,7 @@
  * All questions at once: who may reach whom, on which ports. Computed row by row over classes of ends; nothing of the size
  * pods × pods is ever kept. docs/design/policy.md.
  */
+import type { Ip } from '../../../base/ip.ts'
 import type { PodObject } from '../../../kubeobj/objects.ts'
 import type { PolicyCluster } from '../cluster.ts'
 import type { Direction } from '../policy.ts'
@@ -26,10 +27,17 @@ export interface PolicyMatrix {
   readonly sets: PortSets
   readonly space: AddressSpace
   readonly split: readonly string[]
-  /** Connections from one end to every end, by its number; `PAIR_NONE` to itself and from outside to outside. */
+  /**
+   * Connections from one end to every end, by its number; `PAIR_NONE` from outside to outside. In its own place stands what one
+   * of its pods may do to another; of a pod alone it means nothing.
+   */
   readonly row: (from: MatrixEnd) => Uint32Array
-  /** Rows of two ends with the same key differ only in the place of the end itself. */
+  /** Ends with the same key have the same row. */
   readonly rowKey: (from: MatrixEnd) => string
+  /** The end a pod is in; null: it is in none. */
+  readonly endOf: (pod: PodObject) => number | null
+  /** The end outside that holds an address. */
+  readonly outsideEndOf: (ip: Ip) => number
   /** What a number of a row means. */
   readonly pair: (id: number) => Pair
 }
@@ -50,7 +58,7 @@ export function policyMatrix(cluster: PolicyCluster, options: MatrixOptions): Po
   const space = addressSpace(mentions.blocks)
   const book = faceBook(mentions, space)
   const take = options.take ?? (() => true)
-  const { ends, classes, split } = listEnds(cluster, book, space, { ...options, take })
+  const { ends, classes, split, endOfPod } = listEnds(cluster, book, space, { ...options, take })
   const sets = portSets(mentions.protocols)
   const find = finder(cluster, book.faces, mentions, space)
   const outcomes = outcomeTable()
@@ -88,6 +96,8 @@ export function policyMatrix(cluster: PolicyCluster, options: MatrixOptions): Po
     space,
     split,
     pair: combine.meaning,
+    endOf: (pod) => endOfPod.get(pod) ?? null,
+    outsideEndOf: (ip) => ends.length - space.regions + space.regionOf(ip),
     rowKey: ({ class: id, host, node }) => `${id} ${host} ${node !== null && hosts.has(node) ? node : ''}`,
     row(from) {
       if (last?.key !== from.class) last = { key: from.class, row: classRow(classes[from.class]!) }
@@ -101,7 +111,6 @@ export function policyMatrix(cluster: PolicyCluster, options: MatrixOptions): Po
       if (from.node !== null && hosts.has(from.node))
         for (const to of onNode.get(from.node) ?? [])
           if (from.host !== to.host) out[to.id] = ownNodePair(classes[from.class]!, classes[to.class]!)
-      out[from.id] = PAIR_NONE
       return out
     },
   }
