@@ -50,13 +50,21 @@ function judged(c: PolicyConsidered, direction: 'egress' | 'ingress', places: Pl
 }
 
 function ruleOf(r: RuleConsidered, policy: PolicyRef, direction: 'egress' | 'ingress', places: Places): RuleJudged {
+  const peers = r.peer === 'yes' ? [] : r.peers.flatMap((p) => p.misses)
+  const ports = r.port === 'yes' ? [] : r.ports.flatMap((p) => p.misses)
   const side = direction === 'egress' ? 'to' : 'from'
-  const peers =
-    r.peer === 'yes' ? [] : r.peers.flatMap((p) => p.misses.map((m) => peerMissText(m, side === 'to' ? 'to' : 'from')))
-  const ports = r.port === 'yes' ? [] : r.ports.flatMap((p) => p.misses.map(portMissText))
-  const why = [...new Set([...peers, ...ports, ...(r.condition === undefined ? [] : [r.condition])])]
-  return { rule: r.name, action: r.action, matches: r.matches, ...placeOfRule(policy, direction, r.index, places), why }
+  const texts = [...peers.map((m) => peerMissText(m, side)), ...ports.map(portMissText)]
+  const why = [...new Set([...texts, ...(r.condition === undefined ? [] : [r.condition])])]
+  const near = why.length === 1 && [...peers, ...ports].every((m) => SLIPS.has(m.kind))
+  const place = placeOfRule(policy, direction, r.index, places)
+  return { rule: r.name, action: r.action, matches: r.matches, ...place, why, ...(near ? { near: true } : {}) }
 }
+
+/** What people get wrong by a word: labels, namespaces and ports, not addresses. */
+const SLIPS: ReadonlySet<string> = new Set([
+  ...['pod-label', 'namespace-label', 'other-namespace'],
+  ...['protocol', 'number', 'name-absent', 'name-other-number'],
+])
 
 const placeOfPolicy = ({ evidence }: PolicyRef): PolicyPlace => ({
   file: evidence.artefact,

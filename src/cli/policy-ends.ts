@@ -101,7 +101,7 @@ function resolve(objects: KubeObjects, text: string, namespace: string, family: 
       throw new UsageError(`${text}: policies know addresses, not DNS names; give one of its addresses`)
     case 'external': {
       const { addresses, complete } = outsideAddresses(objects, family)
-      const ends = addresses.map(({ ip, range }) => ({ end: { kind: 'ip' as const, ip }, text: `outside ${range}` }))
+      const ends = addresses.map(({ ip, range }) => ({ end: { kind: 'ip' as const, ip }, text: `external (${range})` }))
       const notes = complete ? [] : ['the policies tell more ranges of addresses apart than were asked about']
       return { text: named, port, ends, outside: true, notes }
     }

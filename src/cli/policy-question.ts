@@ -109,7 +109,14 @@ export function answerOf(asked: Asked, evaluator: Evaluator, places: Places, que
     const text = asked.notes.join('; ') || `${question.to} stands for nothing`
     const nothing = { decision: 'unknown' as const, isolated: false, policies: [], considered: [], dependsOnPlugin: [] }
     const direction = { ...nothing, reason: { kind: 'unknown', text } }
-    return { question: head, decision: 'unknown', egress: direction, ingress: direction, notes: asked.notes }
+    return {
+      question: head,
+      decision: 'unknown',
+      decides: null,
+      egress: direction,
+      ingress: direction,
+      notes: asked.notes,
+    }
   }
   const results = asked.connections.map((c) => ({ c, result: ask(evaluator, c) }))
   const chosen = worst(results.map((r) => r.result))
@@ -125,6 +132,7 @@ export function answerOf(asked: Asked, evaluator: Evaluator, places: Places, que
   return {
     question: head,
     decision,
+    decides: { ...sides, port: c.port },
     egress: directionOf(chosen.egress, sides, places),
     ingress: directionOf(chosen.ingress, sides, places),
     ...many,

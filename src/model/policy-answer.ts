@@ -11,7 +11,9 @@ export interface PolicyAnswer {
     readonly port: number | string | null
   }
   readonly decision: PolicyDecision
-  /** Of the connection that decides: the first denied one, else the first unknown one, else the first. */
+  /** The connection that decides, as policies see it, after translation; null when the question stands for none. */
+  readonly decides: Pick<PolicyConnection, 'from' | 'to' | 'port'> | null
+  /** Of that connection: the first denied one, else the first unknown one, else the first. */
   readonly egress: PolicyDirection
   readonly ingress: PolicyDirection
   /** All there are when the question stands for several: endpoints of a Service, pods of a workload, ranges of addresses outside. */
@@ -62,4 +64,6 @@ export interface RuleJudged extends PolicyPlace {
   readonly matches: 'yes' | 'no' | 'unknown'
   /** Why it does not match, or may not: a sentence for each peer and port. */
   readonly why: readonly string[]
+  /** It misses one label or one port only: probably meant to match. */
+  readonly near?: true
 }

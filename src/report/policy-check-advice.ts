@@ -10,18 +10,17 @@ export function policyAdvice(a: PolicyAnswer): string[] {
 function adviceOf(direction: 'egress' | 'ingress', d: PolicyDirection, a: PolicyAnswer): string {
   if (d.decision !== 'deny') return ''
   const [side, far] = direction === 'egress' ? (['to', 'destination'] as const) : (['from', 'source'] as const)
-  const port = a.connections?.[0]?.port ?? a.question.port
-  const wanted = port === null ? '' : ` and ${a.question.protocol.toUpperCase()} port ${port}`
   if (d.rule)
     return `Take the ${far} out of ${d.rule.rule} of ${d.rule.kind} ${d.rule.policy}, or let a rule before it allow it.`
-  const near = d.considered.flatMap((p) => p.rules.map((r) => ({ p, r }))).filter(({ r }) => r.action === 'allow')
-  const almost = near.find(({ r }) => r.why.length === 1)
-  if (almost) {
-    const { p, r } = almost
+  for (const p of d.considered) {
+    const r = p.rules.find(({ near, action }) => near && action === 'allow')
+    if (!r) continue
     const at = r.file === undefined ? '' : ` (${r.file}${r.line === undefined ? '' : `:${r.line}`})`
     return `Nearest is ${r.rule} of ${p.kind} ${p.policy}${at}, which misses one thing only: ${r.why[0]}.`
   }
-  const policy = d.considered[0]
-  const where = policy ? ` in ${policy.kind} ${policy.policy}, or a policy of its own,` : ''
-  return `Add an ${direction} rule${where} with the ${far} in “${side}”${wanted} in “ports”.`
+  const port = a.decides?.port ?? null
+  const ports = port === null ? '' : ` and ${a.question.protocol.toUpperCase()} port ${port} in “ports”`
+  const open = d.considered.find((p) => p.rules.length > 0)
+  const where = open ? `to ${open.kind} ${open.policy}, or in` : 'in'
+  return `Add an ${direction} rule ${where} a policy of its own, with the ${far} in “${side}”${ports}.`
 }

@@ -4,7 +4,7 @@ import { clean } from './clean.ts'
 import { policyAdvice } from './policy-check-advice.ts'
 import { placeText, questionText } from './policy-check-text.ts'
 
-const code = (text: string) => `\`${clean(text, 400).replaceAll('`', "'")}\``
+const code = (text: string) => (text === '' ? '' : ` \`${clean(text, 400).replaceAll('`', "'")}\``)
 const plain = (text: string) => clean(text, 600).replace(/[\\`*_{}[\]<>#|]/g, '\\$&')
 
 /** The whole answer, ending in a newline. */
@@ -25,12 +25,12 @@ export function policyMarkdown(a: PolicyAnswer): string {
 
 function directionLines(title: string, d: PolicyDirection): string[] {
   const lines = [`- **${title}: ${d.decision}**. ${plain(d.reason.text)}`]
-  if (d.rule) lines.push(`  - ${plain(`${d.rule.kind} ${d.rule.policy}, ${d.rule.rule}`)} ${code(placeText(d.rule))}`)
+  if (d.rule) lines.push(`  - ${plain(`${d.rule.kind} ${d.rule.policy}, ${d.rule.rule}`)}${code(placeText(d.rule))}`)
   for (const note of d.dependsOnPlugin) lines.push(`  - depends on the network plugin: ${plain(note)}`)
   if (d.decision === 'allow') return lines
   for (const p of d.considered) {
     lines.push(
-      `  - ${plain(`${p.kind} ${p.policy}`)} ${code(placeText(p))}${p.rules.length === 0 ? ' allows nothing' : ''}`,
+      `  - ${plain(`${p.kind} ${p.policy}`)}${code(placeText(p))}${p.rules.length === 0 ? ' allows nothing' : ''}`,
     )
     for (const r of p.rules)
       lines.push(
