@@ -1,5 +1,6 @@
 /** The plugins whose own policy kinds are evaluated together with those of Kubernetes. */
 import type { KubeObjects, OtherObject } from '../../kubeobj/objects.ts'
+import { calicoStages, isCalicoPolicy } from './calico/stages.ts'
 import type { CompileDialect } from './stage.ts'
 
 export interface Dialect {
@@ -9,7 +10,7 @@ export interface Dialect {
   readonly compile: CompileDialect
 }
 
-const DIALECTS: readonly Dialect[] = []
+const DIALECTS: readonly Dialect[] = [{ name: 'Calico', isPolicy: isCalicoPolicy, compile: calicoStages }]
 
 /**
  * The plugin whose policies are there; null for none. Policies of two plugins: which of them enforces what is not known, so
