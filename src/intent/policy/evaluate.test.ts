@@ -399,14 +399,23 @@ describe('NetworkPolicy: what is not in the snapshot or not evaluated', () => {
   it('leaves room for policies of other kinds', () => {
     const deny = policy('shop', 'deny', `{ ${selectsWeb} }`)
     const antrea = other('crd.antrea.io/v1beta1', 'ClusterNetworkPolicy', '', 'a', '{}')
-    const cilium = other('cilium.io/v2', 'CiliumNetworkPolicy', 'tools', 'c', '{}')
-    const calico = other('projectcalico.org/v3', 'NetworkPolicy', 'shop', 'p', '{ selector: all() }')
+    const nearby = other('crd.antrea.io/v1beta1', 'NetworkPolicy', 'tools', 'n', '{}')
     const ingress = (...policies: (typeof deny)[]) => ask(world(policies), C).ingress
     expect(ingress(deny).decision).toBe('deny')
     expect(ingress(deny, antrea).decision).toBe('unknown')
-    expect(ingress(deny, cilium).decision).toBe('deny')
-    expect(ask(world([cilium]), C).egress.decision).toBe('unknown')
-    expect(ingress(calico).decision).toBe('unknown')
+    expect(ingress(deny, nearby).decision).toBe('deny')
+    expect(ask(world([nearby]), C).egress.decision).toBe('unknown')
+  })
+  it('takes neither of two plugins whose policies are both there', () => {
+    const calico = other('projectcalico.org/v3', 'NetworkPolicy', 'shop', 'p', '{ selector: all() }')
+    const cilium = other(
+      'cilium.io/v2',
+      'CiliumNetworkPolicy',
+      'shop',
+      'c',
+      '{ endpointSelector: {}, ingress: [ {} ] }',
+    )
+    expect(ask(world([calico, cilium]), C).ingress.decision).toBe('unknown')
   })
   it('decides as far as it can when it is not known whether a policy selects the pod', () => {
     const maybe = (ingress: string) =>
