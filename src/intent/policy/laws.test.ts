@@ -72,7 +72,7 @@ const decide = (others: readonly OtherObject[], q: PolicyQuestion): Decision =>
   evaluatePolicy(world(others), q).decision
 const clusters = fc.array(cluster, { maxLength: 4 })
 const owns = fc.array(own, { maxLength: 2 })
-const runs = { numRuns: 300 }
+const runs = { numRuns: 120 }
 
 /** Distinct priorities, in the order given. */
 const placed = (specs: readonly object[]) => specs.map((spec, i) => ({ ...spec, priority: i }))
@@ -84,7 +84,7 @@ describe('laws of the tiers', () => {
         const objects = world([...tiers(c), ...plain(p)])
         expect(evaluator(policyCluster(objects)).decide(q)).toBe(evaluatePolicy(objects, q).decision)
       }),
-      { numRuns: 1000 },
+      { numRuns: 200 },
     )
   })
   it('the order of objects in the files does not matter, whatever the priorities', () => {
@@ -106,7 +106,7 @@ describe('laws of the tiers', () => {
         for (const d of ['ingress', 'egress'] as const)
           expect(tied[d].decision).toBe(ab[d].decision === ba[d].decision ? ab[d].decision : 'unknown')
       }),
-      { numRuns: 1000 },
+      { numRuns: 200 },
     )
   })
   it('a policy whose rules all pass changes nothing when it comes last', () => {
