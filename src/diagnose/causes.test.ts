@@ -357,6 +357,11 @@ const innocent: Record<string, [Case, Answer['verdict'], string | null]> = {
     null,
   ],
   'source ports towards another pod are taken': [masqueraded(950, { to: WEB1 }), 'reachable', null],
+  'source ports towards another address with that port are taken': [
+    masqueraded(950, { to: '10.244.2.1:8080' }),
+    'unreachable',
+    'not-listening',
+  ],
   'source ports of another node are taken': [masqueraded(950, { from: 'pod/web2', to: WEB1 }), 'reachable', null],
   'the address of a load balancer is the node itself': [
     { to: '172.30.0.12:22', objects: published({ loadBalancerIngress: [{ ip: '172.30.0.12' }] }) },

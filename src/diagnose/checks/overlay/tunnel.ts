@@ -225,7 +225,6 @@ const nodeUnreachable: Check = {
     return diagnosis(f, 'node-unreachable', {
       title: `${owner.node} does not answer on the network of the nodes (${formatIp(dst)})`,
       text: `${f.hop.node} asks who has ${formatIp(dst)} and gets no answer: ${down ? `${down.name} of ${owner.node}, which has the address, is set down` : `${owner.node} is down, its link is down, or the two are not on one network`}.`,
-      evidence: [down?.evidence],
       remedy: {
         text: down
           ? `Set ${down.name} of ${owner.node} up (ip link set ${down.name} up, at its console).`
