@@ -45,6 +45,18 @@ export function planOf(cluster: PolicyCluster, subject: PodEnd, direction: Direc
   return now
 }
 
+/**
+ * The plan for a connection between a pod and its own node, over which some stages have no say. Where such a stage is about the
+ * pod it would have had the last word (ClusterNetworkPolicy: "NetworkPolicy always makes a final decision for selected pods"), so
+ * what comes after it has none either.
+ */
+export function planToOwnNode(plan: readonly PlannedStage[], direction: Direction): readonly PlannedStage[] {
+  const spares = ({ stage }: PlannedStage) => stage.sparesOwnNode?.includes(direction) === true
+  const first = plan.findIndex(spares)
+  const final = plan[first]?.applied.some((a) => a.isolates && a.selects === 'yes') === true
+  return final ? plan.slice(0, first) : plan.filter((p) => !spares(p))
+}
+
 function plan(cluster: PolicyCluster, subject: PodEnd, direction: Direction): readonly PlannedStage[] {
   const out: PlannedStage[] = []
   for (const { stage, byNamespace } of indexOf(cluster)) {

@@ -3,7 +3,7 @@ import type { PolicyCluster } from './cluster.ts'
 import { type End, NAME_LABEL, resolveEnd } from './end.ts'
 import type { ForeignPolicy } from './foreign.ts'
 import { type Asked, matchPeer } from './peer.ts'
-import { type PlannedStage, planOf } from './plan.ts'
+import { type PlannedStage, planOf, planToOwnNode } from './plan.ts'
 import type { Direction } from './policy.ts'
 import { matchPort } from './port.ts'
 import type { Decision, PolicyQuestion, Reason, Tri } from './result.ts'
@@ -73,7 +73,7 @@ export function planFor(asked: Asked): readonly PlannedStage[] {
   const { cluster, near, direction } = asked
   if (near.kind !== 'pod') return []
   const plan = planOf(cluster, near, direction)
-  return ownNode(asked) === null ? plan : plan.filter(({ stage }) => !stage.sparesOwnNode?.includes(direction))
+  return ownNode(asked) === null ? plan : planToOwnNode(plan, direction)
 }
 
 /** The node, where the connection is between a pod and the node it runs on. */

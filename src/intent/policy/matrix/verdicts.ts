@@ -1,7 +1,7 @@
 /** What the policies of one subject and direction say of every face: subjects with the same policies share the answer. */
 import type { PolicyCluster } from '../cluster.ts'
 import type { End } from '../end.ts'
-import { type Applied, planOf } from '../plan.ts'
+import { type Applied, planOf, planToOwnNode } from '../plan.ts'
 import type { Direction } from '../policy.ts'
 import type { StageRule } from '../stage.ts'
 import { hasBit } from './bits.ts'
@@ -141,7 +141,7 @@ export function verdictsOf({ cluster, book, mentions, sets, outcomes, find }: De
     row(id, direction, here) {
       const subject = book.subjects[id]!
       const whole = planOf(cluster, subject.end, direction)
-      const plan = here ? whole.filter(({ stage }) => !stage.sparesOwnNode?.includes(direction)) : whole
+      const plan = here ? planToOwnNode(whole, direction) : whole
       if (plan.length === 0) return null
       const near = !mentions.ownNode ? 'elsewhere' : here ? 'here' : subject.end.node === null ? 'unknown' : 'elsewhere'
       const parts: (string | number)[] = [direction, near]
