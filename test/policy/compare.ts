@@ -7,12 +7,13 @@ import { naive } from './naive.ts'
 
 export interface Tally {
   answers: number
+  denied: number
   unknown: number
   /** netwhy says unknown where every way it may be gives the same answer. */
   cautious: number
 }
 
-export const newTally = (): Tally => ({ answers: 0, unknown: 0, cautious: 0 })
+export const newTally = (): Tally => ({ answers: 0, denied: 0, unknown: 0, cautious: 0 })
 
 /** Kinds that count as collected, so that an absent policy is none. */
 const ASKED = ['Node', 'Namespace', 'Pod', 'Service', 'NetworkPolicy', 'AdminNetworkPolicy', 'ClusterNetworkPolicy']
@@ -46,6 +47,7 @@ export function disagreements(cluster: Cluster, questions: readonly Question[], 
       const { opinion: wanted, ways } = opinion[direction]
       tally.answers++
       if (decision === 'unknown') tally.unknown++
+      else if (decision === 'deny') tally.denied++
       if (decision === wanted) continue
       if (decision === 'unknown' && ways > 1) tally.cautious++
       else

@@ -142,7 +142,10 @@ function anywhere(cluster: Cluster): Address[] {
   const blocks = [...JSON.stringify([cluster.policies, cluster.tiers]).matchAll(/"([0-9a-f.:]+\/\d+)"/g)].map(
     (m) => m[1]!,
   )
-  return [...blocks.flatMap(edges), address('198.18.0.1'), address('2001:db8:ffff::1')]
+  return [
+    ...blocks.flatMap(edges),
+    ...['198.18.0.1', '198.18.0.2', '2001:db8:ffff::1', '2001:db8:ffff::2'].map(address),
+  ]
 }
 
 /** Ports where a rule of the cluster may begin or end to match. */
@@ -226,16 +229,11 @@ function networkPolicies(policies: readonly NetworkPolicyManifest[], asked: Aske
   const { far, subject, direction } = asked
   // "Traffic to and from the node where a Pod is running is always allowed, regardless of the IP address."
   if (far.kind === 'node' && far.node === subject.spec.nodeName) return 'allow'
-  let admitted = false
   for (const policy of policies)
-    for (const rule of policy.spec[direction] ?? []) {
-      // A rule without any restriction admits everything, whatever the protocol.
-      if ((rule.from ?? rule.to ?? []).length === 0 && (rule.ports ?? []).length === 0) return 'allow'
-      if (ruleAdmits(policy, rule, asked, way)) admitted = true
-    }
-  // What is neither TCP, UDP nor SCTP may pass or not, and "the same applies to allow rules".
-  if (!['TCP', 'UDP', 'SCTP'].includes(asked.protocol)) return 'unknown'
-  return admitted ? 'allow' : 'deny'
+    for (const rule of policy.spec[direction] ?? []) if (ruleAdmits(policy, rule, asked, way)) return 'allow'
+  // "A deny all policy is only guaranteed to deny TCP, UDP and SCTP connections." The concept page says the same of allow rules, but
+  // the API reference has it that a rule without ports "matches all traffic": that is taken at its word.
+  return ['TCP', 'UDP', 'SCTP'].includes(asked.protocol) ? 'deny' : 'unknown'
 }
 
 function ruleAdmits(policy: NetworkPolicyManifest, rule: NetworkPolicyRule, asked: Asked, way: Way): boolean {
