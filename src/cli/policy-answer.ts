@@ -1,14 +1,8 @@
 /** What the evaluator decided, as the answer's plain data. */
 
-import type {
-  DirectionResult,
-  PolicyConsidered,
-  PolicyRef,
-  PolicyResult,
-  RuleConsidered,
-} from '../intent/policy/result.ts'
+import type { DirectionResult, PolicyConsidered, PolicyRef, RuleConsidered } from '../intent/policy/result.ts'
 import type { Places } from '../manifests/places.ts'
-import type { PolicyDirection, PolicyJudged, PolicyPlace, RuleJudged } from '../model/policy-answer.ts'
+import type { PolicyAnswer, PolicyDirection, PolicyJudged, PolicyPlace, RuleJudged } from '../model/policy-answer.ts'
 import { peerMissText, portMissText, reasonText } from './policy-words.ts'
 
 export interface Sides {
@@ -16,7 +10,9 @@ export interface Sides {
   readonly to: string
 }
 
-export const policyName = (p: PolicyRef) => (p.namespace === '' ? p.name : `${p.namespace}/${p.name}`)
+/** `NS/NAME`, or `NAME` of a cluster-scoped policy. */
+export const policyName = (p: Pick<PolicyRef, 'namespace' | 'name'>) =>
+  p.namespace === '' ? p.name : `${p.namespace}/${p.name}`
 
 /** One direction with its reasons; `places` gives rules their own line. */
 export function directionOf(result: DirectionResult, sides: Sides, places: Places): PolicyDirection {
@@ -77,13 +73,7 @@ function placeOfRule(policy: PolicyRef, direction: 'egress' | 'ingress', index: 
   return at ? { file: at.file, line: at.line } : placeOfPolicy(policy)
 }
 
-/** As an answer of a batch: the verdict and what decided it, without every rule that did not. */
-export function briefDirection(result: DirectionResult, sides: Sides): Omit<PolicyDirection, 'considered'> {
-  const { considered: _, ...brief } = directionOf({ ...result, considered: [] }, sides, { placeOf: () => null })
-  return brief
-}
-
-/** deny if one is, else unknown if one is, else allow. */
-export function worst(results: readonly PolicyResult[]): PolicyResult {
-  return results.find((r) => r.decision === 'deny') ?? results.find((r) => r.decision === 'unknown') ?? results[0]!
+/** The first denied one, else the first unknown one, else the first; of none, undefined. */
+export function worst<T extends { readonly decision: PolicyAnswer['decision'] }>(results: readonly T[]): T | undefined {
+  return results.find((r) => r.decision === 'deny') ?? results.find((r) => r.decision === 'unknown') ?? results[0]
 }

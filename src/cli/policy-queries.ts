@@ -1,13 +1,14 @@
 /** `policy check --queries`: many questions of one set of objects, one compact answer a line. */
-import { parseIp, prefixContains } from '../base/ip.ts'
-import { policyCluster } from '../intent/policy/cluster.ts'
-import { evaluator } from '../intent/policy/evaluate.ts'
-import type { PolicyResult } from '../intent/policy/result.ts'
-import type { KubeObjects, PodObject } from '../kubeobj/objects.ts'
+import { type PolicyCluster, policyCluster } from '../intent/policy/cluster.ts'
+import type { Asked } from '../intent/policy/peer.ts'
+import { planOf } from '../intent/policy/plan.ts'
+import type { Direction } from '../intent/policy/policy.ts'
+import { bothDirections, decideDirection, together } from '../intent/policy/question.ts'
+import type { Decision } from '../intent/policy/result.ts'
+import type { KubeObjects } from '../kubeobj/objects.ts'
 import { UsageError } from './errors.ts'
-import { briefDirection, worst } from './policy-answer.ts'
-import { blocksOf } from './policy-outside.ts'
-import { ask, type CheckQuestion, type Connection, connectionsOf, decisionOf } from './policy-question.ts'
+import { policyName, worst } from './policy-answer.ts'
+import { type CheckQuestion, type Connection, connectionsOf, decisionOf } from './policy-question.ts'
 
 export interface Query extends CheckQuestion {
   /** FILE:LINE, for messages. */
@@ -48,8 +49,6 @@ export function readQueries(text: string, file: string, base: Partial<CheckQuest
   return out
 }
 
-const SIDES = { from: 'the source', to: 'the destination' }
-
 /**
  * Answers in order. All questions are resolved before the first answer, so that a bad one leaves nothing half-written.
  * @throws UsageError naming FILE:LINE of the first question about what is not there
@@ -68,32 +67,20 @@ export function writeAnswers(
       throw e
     }
   })
-  const evaluate = evaluator(policyCluster(objects))
-  const classOf = classes(objects)
-  const known = new Map<string, Judged>()
-  const judge = (c: Connection): Judged => {
-    const [from, to] = [classOf(c.from.pod), classOf(c.to.pod)]
-    // A pod and itself, and nodes, are more than their class.
-    const key = from === null || to === null || c.from.pod === c.to.pod ? null : `${from} ${to} ${c.protocol} ${c.port}`
-    const before = key === null ? undefined : known.get(key)
-    if (before) return before
-    const result = ask(evaluate, c)
-    const judged = { result, tail: tailOf(result) }
-    if (key !== null) known.set(key, judged)
-    return judged
-  }
+  const cluster = policyCluster(objects)
   let out = ''
   for (const a of asked) {
     const port = a.port === null ? 'null' : /^\d+$/.test(a.port) ? a.port : JSON.stringify(a.port)
     const question = `{"from":${JSON.stringify(a.from.text)},"to":${JSON.stringify(a.to.text)},"protocol":${JSON.stringify(a.protocol.toLowerCase())},"port":${port}}`
-    const judged = a.connections.map(judge)
+    const judged = a.connections.map((c) => judge(cluster, c))
     const decision = decisionOf(
       a,
-      judged.map((j) => j.result.decision),
+      judged.map((j) => j.decision),
     )
-    const chosen = judged.length < 2 ? judged[0] : judged.find((j) => j.result === worst(judged.map((x) => x.result)))
+    const chosen = worst(judged)
+    const directions = chosen ? `"egress":${chosen.egress},"ingress":${chosen.ingress}` : NOTHING
     const notes = a.notes.length === 0 ? '' : `,"notes":${JSON.stringify(a.notes)}`
-    out += `{"apiVersion":"netwhy/v1","kind":"PolicyAnswer","question":${question},"decision":"${decision}"${chosen?.tail ?? NOTHING}${notes}}\n`
+    out += `{"apiVersion":"netwhy/v1","kind":"PolicyAnswer","question":${question},"decision":"${decision}",${directions}${notes}}\n`
     if (out.length > 1 << 16) {
       write(out)
       out = ''
@@ -103,39 +90,41 @@ export function writeAnswers(
 }
 
 interface Judged {
-  readonly result: PolicyResult
-  /** The directions as JSON, from the comma before them. */
-  readonly tail: string
+  readonly decision: Decision
+  /** Each direction as JSON. */
+  readonly egress: string
+  readonly ingress: string
 }
 
-const tailOf = ({ egress, ingress }: PolicyResult) =>
-  `,"egress":${JSON.stringify(briefDirection(egress, SIDES))},"ingress":${JSON.stringify(briefDirection(ingress, SIDES))}`
-
-const UNKNOWN = '{"decision":"unknown","isolated":false,"policies":[]}'
-const NOTHING = `,"egress":${UNKNOWN},"ingress":${UNKNOWN}`
-
-/** A number for each sort of pod that policies cannot tell apart; null for what is no pod with a network of its own. */
-function classes(objects: KubeObjects): (pod: PodObject | undefined) => number | null {
-  const blocks = blocksOf(objects)
-  const byPod = new Map<PodObject, number | null>()
-  const byKey = new Map<string, number>()
-  return (pod) => {
-    if (pod === undefined) return null
-    const before = byPod.get(pod)
-    if (before !== undefined) return before
-    let number: number | null = null
-    if (!pod.hostNetwork && pod.phase !== 'Succeeded' && pod.phase !== 'Failed') {
-      const inBlocks = pod.podIPs.map((text) => {
-        const ip = parseIp(text)
-        return ip ? [ip.family, ...blocks.flatMap((b, i) => (prefixContains(b, ip) ? [i] : []))] : null
-      })
-      const ports = pod.containers.flatMap((c) => c.ports.map((p) => [p.name, p.protocol, p.containerPort]))
-      const labels = Object.entries(pod.meta.labels).sort(([a], [b]) => (a < b ? -1 : 1))
-      const key = JSON.stringify([pod.meta.namespace, labels, pod.serviceAccountName, ports, inBlocks])
-      number = byKey.get(key) ?? byKey.size
-      byKey.set(key, number)
-    }
-    byPod.set(pod, number)
-    return number
+/** The quick way: no reasons, which cost many times the decision. */
+function judge(cluster: PolicyCluster, { from, to, protocol, port }: Connection): Judged {
+  const asked = bothDirections(cluster, { from: from.end, to: to.end, protocol, port })
+  const egress = decideDirection(asked.egress)
+  const ingress = decideDirection(asked.ingress)
+  const brief = (decision: Decision, one: Asked) => `{"decision":"${decision}",${isolationOf(cluster, one)}}`
+  return {
+    decision: together(egress, ingress),
+    egress: brief(egress, asked.egress),
+    ingress: brief(ingress, asked.ingress),
   }
 }
+
+const isolation = new WeakMap<Asked['near'], Partial<Record<Direction, string>>>()
+
+/** Which policies isolate the end does not depend on the other end. */
+function isolationOf(cluster: PolicyCluster, { near, direction }: Asked): string {
+  if (near.kind !== 'pod') return NOT_ISOLATED
+  const known = isolation.get(near)
+  const before = known?.[direction]
+  if (before !== undefined) return before
+  const policies = planOf(cluster, near, direction).flatMap(({ applied }) =>
+    applied.flatMap((a) => (a.isolates && a.selects === 'yes' ? [policyName(a.policy)] : [])),
+  )
+  const text = `"isolated":${policies.length > 0},"policies":${JSON.stringify(policies)}`
+  isolation.set(near, { ...known, [direction]: text })
+  return text
+}
+
+const NOT_ISOLATED = '"isolated":false,"policies":[]'
+const UNKNOWN = `{"decision":"unknown",${NOT_ISOLATED}}`
+const NOTHING = `"egress":${UNKNOWN},"ingress":${UNKNOWN}`

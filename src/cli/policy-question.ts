@@ -119,7 +119,7 @@ export function answerOf(asked: Asked, evaluator: Evaluator, places: Places, que
     }
   }
   const results = asked.connections.map((c) => ({ c, result: ask(evaluator, c) }))
-  const chosen = worst(results.map((r) => r.result))
+  const chosen = worst(results.map((r) => r.result))!
   const { c } = results.find((r) => r.result === chosen)!
   const sides = { from: c.from.text, to: c.to.text }
   const decision = decisionOf(
@@ -140,7 +140,7 @@ export function answerOf(asked: Asked, evaluator: Evaluator, places: Places, que
   }
 }
 
-export function ask(evaluator: Evaluator, c: Connection): PolicyResult {
+function ask(evaluator: Evaluator, c: Connection): PolicyResult {
   return evaluator.explain({ from: c.from.end, to: c.to.end, protocol: c.protocol, port: c.port })
 }
 
