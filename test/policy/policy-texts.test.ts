@@ -15,11 +15,11 @@ describe('random clusters', () => {
         const wrong = disagreements(cluster, questions, tally)
         if (wrong.length > 0) throw new Error(wrong.join('\n'))
       }),
-      { numRuns: 800, seed: Number(process.env.NETWHY_SEED ?? 4) },
+      { numRuns: 1000, seed: Number(process.env.NETWHY_SEED ?? 4) },
     )
     expect(tally.answers).toBeGreaterThan(8000)
     // It must be worth asking: many are denied, few are left open, and hardly any of these needlessly.
-    expect(tally.denied / tally.answers).toBeGreaterThan(0.1)
+    expect(tally.denied / tally.answers).toBeGreaterThan(0.05)
     expect(tally.unknown / tally.answers).toBeLessThan(0.02)
     expect(tally.cautious / tally.answers).toBeLessThan(0.001)
   })

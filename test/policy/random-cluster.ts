@@ -35,9 +35,12 @@ const few = <T>(a: fc.Arbitrary<T>, most: number, least = 0) => fc.array(a, { mi
 const often = <T>(...arms: readonly (readonly [number, fc.Arbitrary<T>])[]) =>
   fc.oneof(...arms.map(([weight, arbitrary]) => ({ weight, arbitrary })))
 
-const key = fc.constantFrom('app', 'tier', 'x')
+const key = fc.constantFrom('app', 'app', 'app', 'tier', 'x')
 const value = fc.constantFrom('a', 'b', '')
-const labels: fc.Arbitrary<Labels> = fc.dictionary(key, value, { maxKeys: 3, noNullPrototype: true })
+const labels: fc.Arbitrary<Labels> = often<Labels>(
+  [4, fc.record({ app: fc.constantFrom('a', 'b') })],
+  [2, fc.dictionary(key, value, { maxKeys: 3, noNullPrototype: true })],
+)
 const requirement = often<NonNullable<LabelSelector['matchExpressions']>[number]>(
   [
     3,
@@ -51,10 +54,13 @@ const requirement = often<NonNullable<LabelSelector['matchExpressions']>[number]
 )
 const selector: fc.Arbitrary<LabelSelector> = often<LabelSelector>(
   [3, fc.constant({})],
-  [4, fc.record({ matchLabels: fc.dictionary(key, value, { minKeys: 1, maxKeys: 2, noNullPrototype: true }) })],
+  [3, fc.record({ matchLabels: fc.record({ app: fc.constantFrom('a', 'b') }) })],
+  [2, fc.record({ matchLabels: fc.dictionary(key, value, { minKeys: 1, maxKeys: 2, noNullPrototype: true }) })],
   [2, fc.record({ matchExpressions: few(requirement, 2, 1) })],
   [1, fc.record({ matchLabels: labels, matchExpressions: few(requirement, 2) })],
 )
+/** Whom policies are about: often everybody, so that much is denied. */
+const subjects = often<LabelSelector>([2, fc.constant({})], [2, selector])
 const namespaceSelector = often(
   [4, selector],
   [
@@ -123,7 +129,7 @@ interface PodChoices {
 }
 
 const podChoices: fc.Arbitrary<PodChoices> = fc.record({
-  home: fc.constantFrom(...NAMESPACES),
+  home: fc.constantFrom(...NAMESPACES, 'red', 'red'),
   on: often<string | undefined>([8, fc.constantFrom(...NODES)], [1, fc.constant(undefined)]),
   labels,
   main: container,
@@ -208,9 +214,13 @@ const policyRule = (side: 'from' | 'to'): fc.Arbitrary<NetworkPolicyRule> =>
     .map(({ peers, ports }) => without({ [side]: peers, ports }))
 const policy: fc.Arbitrary<NetworkPolicyManifest> = fc
   .record({
-    home: fc.constantFrom(undefined, ...NAMESPACES),
-    podSelector: selector,
-    policyTypes: maybe(fc.subarray(['Ingress' as const, 'Egress' as const]), 2),
+    home: fc.constantFrom(undefined, ...NAMESPACES, 'red', 'red'),
+    podSelector: subjects,
+    policyTypes: often<('Ingress' | 'Egress')[] | undefined>(
+      [3, fc.constant(['Ingress', 'Egress'])],
+      [1, fc.subarray(['Ingress' as const, 'Egress' as const])],
+      [1, fc.constant(undefined)],
+    ),
     ingress: maybe(few(policyRule('from'), 2), 3),
     egress: maybe(few(policyRule('to'), 2), 3),
   })
