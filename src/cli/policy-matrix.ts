@@ -54,7 +54,7 @@ export function declarePolicyMatrix(policy: Command): void {
 }
 
 async function matrix(paths: readonly string[], options: MatrixCommandOptions, narrow: string | null): Promise<number> {
-  const { POLICY_MATRIX_FORMATS, renderPolicyMatrix } = await import('../report/policy-matrix.ts')
+  const { MOST_DRAWN, POLICY_MATRIX_FORMATS, renderPolicyMatrix } = await import('../report/policy-matrix.ts')
   const format = POLICY_MATRIX_FORMATS.find((f) => f === options.output)
   if (!format) throw new UsageError(`--output ${options.output}: must be one of ${POLICY_MATRIX_FORMATS.join(', ')}`)
   const by = BY.find((b) => b === options.by)
@@ -70,10 +70,19 @@ async function matrix(paths: readonly string[], options: MatrixCommandOptions, n
     sources: await chosen(m, objects, options.from, namespace),
     targets: await chosen(m, objects, options.to, namespace),
   }
-  const view = (by === 'namespace' ? namespaceView : viewOf)(m, { ...ends, notes: notesOf(m) })
+  const chosenEnds = { ...ends, notes: notesOf(m) }
+  const narrowed = (view: PolicyMatrixView) => (narrow === null ? view : within(view, narrow))
+  const view = narrowed((by === 'namespace' ? namespaceView : viewOf)(m, chosenEnds))
+  const rows = view.sources.length
+  if ((format === 'svg' || format === 'dot' || format === 'mermaid') && rows > MOST_DRAWN)
+    throw new UsageError(
+      `--output ${format}: ${rows} ends are too many for a picture; use --by namespace, --from, --to or -n`,
+    )
+  const grouped =
+    by === 'namespace' || format !== 'text' ? null : narrowed(namespaceView(m, { ...chosenEnds, notes: [] }))
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR
   const width = Math.min(process.stdout.columns ?? 80, 100)
-  await write(renderPolicyMatrix(narrow === null ? view : within(view, narrow), null, format, { colour, width }))
+  await write(renderPolicyMatrix({ view, exposure: null, grouped }, format, { colour, width }))
   return 0
 }
 

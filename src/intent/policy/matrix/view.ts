@@ -3,7 +3,7 @@ import type { PolicyMatrixView } from '../../../model/policy-matrix.ts'
 import { nameRegions } from './address-space.ts'
 import type { MatrixEnd } from './ends.ts'
 import { PAIR_NONE, type Pair, type PolicyMatrix } from './matrix.ts'
-import { type PortSet, portNames } from './port-sets.ts'
+import { OTHER, type PortSet, portNames } from './port-sets.ts'
 
 export interface ViewOptions {
   /** Null: every end. */
@@ -35,9 +35,11 @@ function namesOf(m: PolicyMatrix, pair: (id: number) => Pair) {
     memo.set(set, known)
     return known
   }
+  // Of protocols that no rule names NetworkPolicy says nothing: that is so of every pair, and no news.
+  const rest = m.sets.ofRange(OTHER, 0, 65535)
   return {
     allowed: (id: number) => names(pair(id).allowed),
-    unknown: (id: number) => names(pair(id).unknown),
+    unknown: (id: number) => names(m.sets.subtract(pair(id).unknown, rest)),
   }
 }
 
