@@ -1,5 +1,6 @@
 /** One text of manifests, YAML or JSON, to plain values: a broken document costs only itself. */
 import { constructFromEvents, parseEvents, YAMLException } from 'js-yaml'
+import { readBlocks } from './block.ts'
 import { refuseBomb } from './expand.ts'
 import { itemLines, jsonItemLines } from './item-lines.ts'
 import { type Chunk, splitDocuments } from './split.ts'
@@ -75,6 +76,11 @@ export function isList(value: unknown): boolean {
 function readYaml(chunk: Chunk, documents: ManifestDocument[], troubles: Trouble[]): void {
   const source = chunk.text
   const { firstLine: line } = chunk
+  const quick = readBlocks(source)
+  if (quick !== undefined && !isList(quick)) {
+    documents.push({ value: quick, line, chunk })
+    return
+  }
   const read = (json: boolean) => {
     const events = parseEvents(source, { maxDepth: MAX_DEPTH })
     const values = constructFromEvents(events, { source, schema: KUBECTL_SCHEMA, maxAliases: MAX_ALIASES, json })

@@ -45,17 +45,40 @@ const integerTag = defineScalarTag<number>('tag:yaml.org,2002:int', {
   identify: () => false,
 })
 
+function floatOf(source: string): number | null {
+  const plain = source.replaceAll('_', '')
+  // `.inf` and `.nan` stay text: kubectl refuses them, JSON has no such number.
+  const value = FLOAT.test(plain) ? Number(plain) : Number.NaN
+  return Number.isFinite(value) ? value : null
+}
+
 const floatTag = defineScalarTag<number>('tag:yaml.org,2002:float', {
   implicit: true,
   implicitFirstChars: ['-', '+', '.', ...DIGITS],
-  resolve: (source) => {
-    const plain = source.replaceAll('_', '')
-    // `.inf` and `.nan` stay text: kubectl refuses them, JSON has no such number.
-    const value = FLOAT.test(plain) ? Number(plain) : Number.NaN
-    return Number.isFinite(value) ? value : NOT_RESOLVED
-  },
+  resolve: (source) => floatOf(source) ?? NOT_RESOLVED,
   identify: () => false,
 })
+
+const WORDS: ReadonlyMap<string, boolean | null> = new Map([
+  ...['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'].map((t) => [t, true] as const),
+  ...['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'].map((t) => [t, false] as const),
+  ...['', '~', 'null', 'Null', 'NULL'].map((t) => [t, null] as const),
+])
+
+/** What a plain scalar is, the same as by the schema. */
+export function plainValue(source: string): unknown {
+  const first = source.charCodeAt(0)
+  // Digits, `+`, `-` and `.` begin numbers.
+  if ((first >= 48 && first <= 57) || first === 43 || first === 45 || first === 46) {
+    const integer = integerOf(source)
+    if (integer !== null) return integer
+    const float = floatOf(source)
+    return float ?? source
+  }
+  if (source.length > 5) return source
+  const word = WORDS.get(source)
+  return word === undefined ? source : word
+}
 
 const asText = (tag: string, matchByTagPrefix = false) =>
   defineScalarTag<string>(tag, { matchByTagPrefix, resolve: (source) => source, identify: () => false })
