@@ -104,8 +104,8 @@ function serviceRemedy(p: LintPolicy, world: LintWorld, at: RuleAt, index: numbe
   })
 }
 
-/** Ranges of private use (RFC 1918, RFC 6598, RFC 4193), in which nodes may be. */
-const PRIVATE = [
+/** Ranges of private use (RFC 1918, RFC 6598, RFC 4193) and of one machine or link, in which nodes and pods may be. */
+export const PRIVATE = [
   '10.0.0.0/8',
   '172.16.0.0/12',
   '192.168.0.0/16',

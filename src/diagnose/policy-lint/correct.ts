@@ -2,7 +2,7 @@
  * A corrected manifest: the policy's own document with a few fields changed, comments kept, read again and evaluated. It counts
  * as verified when the connections it changes, in a sample, are the intended ones and no other.
  */
-import { type Document, isMap, parseDocument, Document as YamlDocument } from 'yaml'
+import { type Document, isMap, isScalar, parseDocument, Document as YamlDocument } from 'yaml'
 import { isObject } from '../../intent/policy/selector.ts'
 import type { KubeObjects, OtherObject, PodObject } from '../../kubeobj/objects.ts'
 import type { Remedy } from '../../model/finding.ts'
@@ -75,6 +75,13 @@ function ownDocument(text: string): Document | null {
 function apply(doc: Document, edit: Edit): boolean {
   if ('remove' in edit) return doc.deleteIn(edit.path)
   if ('set' in edit) {
+    const there = doc.getIn(edit.path, true)
+    // The value alone: a comment behind it stays.
+    if (isScalar(there) && !isObject(edit.set) && !Array.isArray(edit.set)) {
+      there.value = edit.set
+      delete there.source
+      return true
+    }
     doc.setIn(edit.path, doc.createNode(edit.set))
     return true
   }

@@ -7,13 +7,14 @@ import {
   type RuleConsidered,
 } from '../../intent/policy/index.ts'
 import type { NetworkPolicy } from '../../intent/policy/policy.ts'
-import type { PodObject } from '../../kubeobj/objects.ts'
+import type { KubeObjects, PodObject } from '../../kubeobj/objects.ts'
 import type { Finding, Remedy } from '../../model/finding.ts'
 import { type Correction, correct } from './correct.ts'
 import { type DnsServers, dnsRule, dnsServers, hasNodeCache } from './dns-servers.ts'
 import { dnsUnknown, isolating, namesPeers, standIns } from './dns-unknown.ts'
 import { lintFinding, listed, placeOf } from './finding.ts'
 import { isSubject, type LintPolicy, type LintWorld, namespaceOf } from './input.ts'
+import { withPossibleAddresses } from './possible-address.ts'
 import { podText } from './subjects.ts'
 import { type WorkloadPods, workloads } from './workload.ts'
 
@@ -28,7 +29,8 @@ export function dns(world: LintWorld): Finding[] {
       ? servers.objects
       : { ...servers.objects, pods: [...servers.objects.pods, ...made.map((m) => m.pod)] }
   const inner: LintWorld = { ...world, objects }
-  return asked.flatMap((w) => (servers.pods.includes(w.pod) ? [] : judge(w, inner, servers)))
+  const addressed = withPossibleAddresses(objects, world, servers)
+  return asked.flatMap((w) => (servers.pods.includes(w.pod) ? [] : judge(w, inner, servers, addressed)))
 }
 
 /** Pods with dnsPolicy Default ask the node's resolver, with None their own. */
@@ -36,10 +38,10 @@ function asksTheCluster(pod: PodObject): boolean {
   return isSubject(pod) && pod.dnsPolicy !== 'Default' && pod.dnsPolicy !== 'None'
 }
 
-function judge(w: WorkloadPods, world: LintWorld, servers: DnsServers): Finding[] {
+function judge(w: WorkloadPods, world: LintWorld, servers: DnsServers, addressed: KubeObjects): Finding[] {
   const policies = isolating(w.pod, world)
   const ask = (server: PodObject, protocol: string, port: number) =>
-    evaluatePolicy(world.objects, {
+    evaluatePolicy(addressed, {
       from: { kind: 'pod', namespace: namespaceOf(w.pod), name: w.pod.meta.name },
       to: { kind: 'pod', namespace: namespaceOf(server), name: server.meta.name },
       protocol,

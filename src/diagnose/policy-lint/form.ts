@@ -69,7 +69,11 @@ export function typesForgetRules(p: LintPolicy, world: LintWorld): Finding[] {
           ...(left ? [] : [placeOf(world, p.object, ['spec', 'policyTypes'])]),
         ],
         remedy: correct(world, p, remedy, {
-          edits: [{ path: ['spec', 'policyTypes'], set: left ? ['Ingress', 'Egress'] : [...given, type] }],
+          edits: [
+            left
+              ? { path: ['spec', 'policyTypes'], set: ['Ingress', 'Egress'] }
+              : { path: ['spec', 'policyTypes'], append: type },
+          ],
           // Isolating takes away all that the rules do not admit: that is what was meant.
           intended: (c) => c.change === 'lost' && c.denies === field,
           mayChangeNothing: true,

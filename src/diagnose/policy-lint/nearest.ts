@@ -50,12 +50,23 @@ export function nearestLabel(wanted: Requirement, there: readonly Labels[]): Nea
             const far = distance(value, asked, slips(asked))
             if (far <= slips(asked)) offer({ key, value, kind: 'spelling' }, far)
           }
-        } else if (value === asked && value !== '' && value !== 'true') {
-          const far = distance(key, wanted.key, 2)
-          offer({ key, value, kind: 'key' }, 3 + far)
-        }
+        } else if (
+          value === asked &&
+          value !== '' &&
+          (isAlias(key, wanted.key) || distance(key, wanted.key, 2) <= slips(key))
+        )
+          offer({ key, value, kind: 'key' }, 3)
       }
   return best && { key: (best as Nearest).key, value: (best as Nearest).value, kind: (best as Nearest).kind }
 }
+
+/** Keys that people and charts use for the same thing; any other two keys with one value are two things. */
+const ALIASES: readonly (readonly string[])[] = [
+  ['app', 'k8s-app', 'name', 'app.kubernetes.io/name', 'app.kubernetes.io/instance', 'run'],
+  ['name', 'namespace', 'ns', 'kubernetes.io/metadata.name'],
+  ['component', 'tier', 'app.kubernetes.io/component'],
+]
+
+const isAlias = (a: string, b: string) => ALIASES.some((keys) => keys.includes(a) && keys.includes(b))
 
 const letters = (word: string) => word.replace(/\d+/g, '#')

@@ -187,6 +187,8 @@ function noPod(a: PeerAt): Finding[] {
     ]
   }
   if (there) return [wrongJoin(a, there)]
+  // Any namespace, of which a folder holds some.
+  if (!world.input.complete && peer.namespaces !== null) return []
   return [
     lintFinding('policy-peer-matches-nothing', 'info', objectOf(p), {
       title: `NetworkPolicy ${p.name}: ${pathText(podPath)} finds no pod labelled ${selectorText(selector)}${world.input.complete ? '' : ' in these files'}`,

@@ -1,8 +1,9 @@
 /** Ports of rules: `policy-uses-service-port` and `policy-port-name-missing`. */
-import type { PolicyPort } from '../../intent/policy/policy.ts'
+import type { Direction, PolicyPort } from '../../intent/policy/policy.ts'
 import type { PodObject, ServiceObject } from '../../kubeobj/objects.ts'
 import type { Finding } from '../../model/finding.ts'
 import { correct } from './correct.ts'
+import { isDns } from './dns-servers.ts'
 import { lintFinding, listed, objectOf, pathText, placeOf } from './finding.ts'
 import { isSubject, type LintPolicy, type LintWorld, namespaceOf, podsOfPeer, type RuleAt, rulesOf } from './input.ts'
 import { podText } from './subjects.ts'
@@ -53,7 +54,7 @@ function servicePort(
 ): Finding[] {
   const { protocol, from: number } = port
   if (pods.some((pod) => declares(pod, protocol, number))) return []
-  const front = frontOf(world, pods, protocol, number)
+  const front = frontOf(world, pods, protocol, number, at.direction)
   if (!front) return []
   const { service, target, behind, name } = front
   if ((at.rule.ports ?? []).some((x) => admits(x, protocol, target, behind))) return []
@@ -92,11 +93,13 @@ function servicePort(
 
 const namespaceOfService = (s: ServiceObject) => s.meta.namespace || 'default'
 
-function frontOf(world: LintWorld, pods: readonly PodObject[], protocol: string, number: number) {
+function frontOf(world: LintWorld, pods: readonly PodObject[], protocol: string, number: number, direction: Direction) {
   for (const service of world.objects.services) {
     const wanted = Object.entries(service.selector ?? {})
     // Of a headless Service the port is not translated.
     if (wanted.length === 0 || service.clusterIPs.includes('None')) continue
+    // The DNS check tells it, and knows of caches.
+    if (direction === 'egress' && isDns(service)) continue
     const port = service.ports.find((x) => x.port === number && x.protocol.toUpperCase() === protocol)
     if (!port || port.targetPort === number) continue
     const behind = pods.filter(
