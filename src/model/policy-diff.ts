@@ -53,6 +53,8 @@ export interface PolicyDiff {
   readonly gained: readonly PolicyDifference[]
   /** Ports whose answer is not known in one of the states, and that may change. `why` in words, bounded. */
   readonly unknown: readonly (PolicyDifference & { readonly why: readonly string[] })[]
+  /** How many there are of each, also those that are not listed. */
+  readonly totals: { readonly lost: number; readonly gained: number; readonly unknown: number }
   /** Workloads that only one of the states has: no connection of theirs counts as lost or gained. */
   readonly appeared: readonly string[]
   readonly vanished: readonly string[]
