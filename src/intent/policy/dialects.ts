@@ -1,6 +1,7 @@
 /** The plugins whose own policy kinds are evaluated together with those of Kubernetes. */
 import type { KubeObjects, OtherObject } from '../../kubeobj/objects.ts'
 import { calicoStages, isCalicoPolicy } from './calico/stages.ts'
+import { ciliumStages, isCiliumPolicy } from './cilium/stages.ts'
 import type { CompileDialect } from './stage.ts'
 
 export interface Dialect {
@@ -10,7 +11,10 @@ export interface Dialect {
   readonly compile: CompileDialect
 }
 
-const DIALECTS: readonly Dialect[] = [{ name: 'Calico', isPolicy: isCalicoPolicy, compile: calicoStages }]
+const DIALECTS: readonly Dialect[] = [
+  { name: 'Calico', isPolicy: isCalicoPolicy, compile: calicoStages },
+  { name: 'Cilium', isPolicy: isCiliumPolicy, compile: ciliumStages },
+]
 
 /**
  * The plugin whose policies are there; null for none. Policies of two plugins: which of them enforces what is not known, so

@@ -56,7 +56,8 @@ export function decodePolicy(o: OtherObject, around: Surroundings, complain: Com
   if (spec.applyOnForward === true)
     complain('applyOnForward: what it does to host endpoints is not evaluated, only to pods')
   const unknown = Object.keys(spec).find((k) => !SPEC.includes(k))
-  if (unknown !== undefined) doubt(`unknown field ${unknown}`)
+  const odd = unknown === undefined ? null : `the policy has the unknown field ${unknown}`
+  if (odd !== null) doubt(odd)
   const namespace = o.kind === 'NetworkPolicy' ? o.meta.namespace || 'default' : ''
   const subjects = subjectTerms(spec, namespace, doubt)
   const { sure, perhaps } = directionsOf(o, spec, doubt)
@@ -68,7 +69,7 @@ export function decodePolicy(o: OtherObject, around: Surroundings, complain: Com
         namespace,
         name: o.meta.name,
         subject: { ...term, ...(opaque === '' ? {} : { opaque }) },
-        rules,
+        rules: odd === null ? rules : underCondition(rules, odd),
         evidence: o.evidence,
       })),
     )
@@ -86,6 +87,11 @@ export function decodePolicy(o: OtherObject, around: Surroundings, complain: Com
     fromKubernetes: false,
     policies,
   }
+}
+
+function underCondition({ ingress, egress }: StagePolicy['rules'], why: string): StagePolicy['rules'] {
+  const doubtful = (rules: readonly StageRule[]) => rules.map((r) => ({ ...r, condition: r.condition ?? why }))
+  return { ...(ingress ? { ingress: doubtful(ingress) } : {}), ...(egress ? { egress: doubtful(egress) } : {}) }
 }
 
 /** Names are stored with their tier before them; `kubectl get` of the API server shows them with or without it. */

@@ -2,11 +2,11 @@
 import type { KubeObjects } from '../../../kubeobj/objects.ts'
 import type { Direction, PolicyPeer, PolicyPort } from '../policy.ts'
 import { isObject } from '../selector.ts'
+import { serviceEnds } from '../service-ends.ts'
 import type { Action, StageRule } from '../stage.ts'
 import type { Complain } from '../tier.ts'
 import { decodeEntity, type Entity, entityPeers, entityTerms } from './entity.ts'
 import { decodePorts } from './ports.ts'
-import { serviceEnds } from './service.ts'
 import type { AddressSets } from './sets.ts'
 import { conditionOf, type Term, termsOf } from './terms.ts'
 

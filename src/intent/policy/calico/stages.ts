@@ -101,5 +101,7 @@ function stageOf(tier: Tier, policies: readonly Placed[], known: boolean): Stage
     policies: known ? inOrder : inOrder.map((p) => ({ ...p, subject: { ...p.subject, opaque: why } })),
     unmatched: tier.unmatched,
     tiesUndefined: true,
+    // From a node to its own pods nothing is filtered (felix/rules/static.go, cali-OUTPUT); to the node, egress policy is.
+    sparesOwnNode: ['ingress'],
   }
 }

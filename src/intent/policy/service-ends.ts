@@ -1,8 +1,8 @@
 /** The `services` of a rule: the endpoints of a Kubernetes Service, with their ports where it is the destination. */
-import { type Prefix, parsePrefix } from '../../../base/ip.ts'
-import type { EndpointSliceObject, KubeObjects, ServiceObject } from '../../../kubeobj/objects.ts'
-import { NAME_LABEL } from '../end.ts'
-import type { PolicyPeer, PolicyPort, Requirement } from '../policy.ts'
+import { type Prefix, parsePrefix } from '../../base/ip.ts'
+import type { EndpointSliceObject, KubeObjects, ServiceObject } from '../../kubeobj/objects.ts'
+import { NAME_LABEL } from './end.ts'
+import type { PolicyPeer, PolicyPort, Requirement } from './policy.ts'
 
 export interface ServiceEnds {
   readonly peers: readonly PolicyPeer[]
