@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { UsageError } from './errors.ts'
+import { formatOf, terminal } from './output.ts'
 import { loadEvidence, type SourceOptions, withSource } from './source.ts'
 
 interface DoctorOptions extends SourceOptions {
@@ -38,8 +39,7 @@ export function declareDoctor(program: Command): void {
 
 async function doctor(options: DoctorOptions): Promise<number> {
   const { REPORT_FORMATS, renderReport, reportExitCode } = await import('../report/report.ts')
-  const format = REPORT_FORMATS.find((f) => f === options.output)
-  if (!format) throw new UsageError(`--output ${options.output}: must be one of ${REPORT_FORMATS.join(', ')}`)
+  const format = formatOf(REPORT_FORMATS, options.output)
   const snapshot = await loadEvidence(options)
   const { assemble } = await import('../assemble/assemble.ts')
   const { examine } = await import('../diagnose/doctor/doctor.ts')
@@ -54,7 +54,6 @@ async function doctor(options: DoctorOptions): Promise<number> {
     { network, objects },
     { ...(node === undefined ? {} : { node }), ...(namespace === undefined ? {} : { namespace }) },
   )
-  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR
-  process.stdout.write(renderReport(report, format, { colour, width: Math.min(process.stdout.columns ?? 80, 100) }))
+  process.stdout.write(renderReport(report, format, terminal()))
   return reportExitCode(report)
 }

@@ -1,6 +1,7 @@
 /** `netwhy links` and `netwhy rules owners`: single tables of the inventory. */
 import type { Command } from 'commander'
 import { UsageError } from './errors.ts'
+import { formatOf, terminal } from './output.ts'
 import { loadEvidence, type SourceOptions, withSource } from './source.ts'
 
 interface ViewOptions extends SourceOptions {
@@ -52,8 +53,7 @@ export function declareRulesOwners(rules: Command): void {
 
 async function view(what: 'links' | 'owners', reference: string | undefined, options: ViewOptions): Promise<number> {
   const { renderView, VIEW_FORMATS } = await import('../report/inventory.ts')
-  const format = VIEW_FORMATS.find((f) => f === options.output)
-  if (!format) throw new UsageError(`--output ${options.output}: must be one of ${VIEW_FORMATS.join(', ')}`)
+  const format = formatOf(VIEW_FORMATS, options.output)
   const snapshot = await loadEvidence(options)
   const { assemble } = await import('../assemble/assemble.ts')
   const { takeInventory } = await import('../diagnose/inventory/inventory.ts')
@@ -62,10 +62,7 @@ async function view(what: 'links' | 'owners', reference: string | undefined, opt
   const whole = takeInventory(network, objects, { owners: what === 'owners' })
   const inventory = reference === undefined ? whole : narrowTo(whole, reference)
   if (!inventory) throw new UsageError(`${reference}: no node or pod of that name in the evidence`)
-  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR
-  process.stdout.write(
-    renderView(inventory, what, format, { colour, width: Math.min(process.stdout.columns ?? 80, 100) }),
-  )
+  process.stdout.write(renderView(inventory, what, format, terminal()))
   if (what === 'links') return inventory.interfaces.length > 0 ? 0 : 3
   return [...network.netns.values()].some((n) => n.known.has('iptables') || n.known.has('nft')) ? 0 : 3
 }

@@ -1,6 +1,7 @@
 /** `netwhy inventory`: what the cluster's network is made of, and who made it. */
 import type { Command } from 'commander'
 import { UsageError } from './errors.ts'
+import { formatOf, terminal } from './output.ts'
 import { loadEvidence, type SourceOptions, withSource } from './source.ts'
 
 interface InventoryCommandOptions extends SourceOptions {
@@ -42,8 +43,7 @@ export function declareInventory(program: Command): void {
 
 async function inventory(options: InventoryCommandOptions): Promise<number> {
   const { INVENTORY_FORMATS, renderInventory } = await import('../report/inventory.ts')
-  const format = INVENTORY_FORMATS.find((f) => f === options.output)
-  if (!format) throw new UsageError(`--output ${options.output}: must be one of ${INVENTORY_FORMATS.join(', ')}`)
+  const format = formatOf(INVENTORY_FORMATS, options.output)
   const snapshot = await loadEvidence(options)
   const { assemble } = await import('../assemble/assemble.ts')
   const { takeInventory } = await import('../diagnose/inventory/inventory.ts')
@@ -57,8 +57,6 @@ async function inventory(options: InventoryCommandOptions): Promise<number> {
     ...(options.node === undefined ? {} : { node: options.node }),
     owners: format !== 'text',
   })
-  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR
-  const width = Math.min(process.stdout.columns ?? 80, 100)
-  process.stdout.write(renderInventory(taken, format, { colour, links: options.links === true, width }))
+  process.stdout.write(renderInventory(taken, format, { ...terminal(), links: options.links === true }))
   return taken.decisions.every((d) => d.state === 'unknown') ? 3 : 0
 }

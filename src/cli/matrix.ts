@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import type { MatrixQuestion } from '../diagnose/matrix/plan.ts'
+import { provingInventory } from './connection.ts'
 import { UsageError } from './errors.ts'
-import { inventoryFile, loadEvidence, type SourceOptions, withSource } from './source.ts'
+import { formatOf, terminal } from './output.ts'
+import { loadEvidence, type SourceOptions, withSource } from './source.ts'
 
 interface MatrixCommandOptions extends SourceOptions {
   readonly namespace?: string
@@ -55,13 +57,10 @@ const AT_ONCE = 4
 
 async function matrix(options: MatrixCommandOptions): Promise<number> {
   const { MATRIX_FORMATS, renderMatrix } = await import('../report/matrix.ts')
-  const format = MATRIX_FORMATS.find((f) => f === options.output)
-  if (!format) throw new UsageError(`--output ${options.output}: must be one of ${MATRIX_FORMATS.join(', ')}`)
+  const format = formatOf(MATRIX_FORMATS, options.output)
   if (options.outside !== undefined && !/^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):\d{1,5}$/.test(options.outside))
     throw new UsageError(`--outside ${options.outside}: must be ADDRESS:PORT`)
-  const inventory = options.prove ? inventoryFile(options) : null
-  if (options.prove && inventory === null)
-    throw new UsageError('--prove sends packets, which a snapshot cannot: use --inventory or --lab')
+  const inventory = provingInventory(options)
   const snapshot = await loadEvidence(options)
   const { assemble } = await import('../assemble/assemble.ts')
   const { planMatrix } = await import('../diagnose/matrix/plan.ts')
@@ -80,8 +79,7 @@ async function matrix(options: MatrixCommandOptions): Promise<number> {
     trial = tryMatrix(state, plan.questions, await proveAll(state, questions, inventory))
   }
   const result = matrixOf(state, plan, trial)
-  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR
-  process.stdout.write(renderMatrix(result, format, { colour, width: Math.min(process.stdout.columns ?? 80, 100) }))
+  process.stdout.write(renderMatrix(result, format, terminal()))
   const unexplained = result.cells.some((c) => (c.state === 'fails' || c.state === 'partial') && c.code === undefined)
   if (unexplained || result.findings.some((f) => f.severity === 'error')) return 1
   const undecided = result.cells.some((c) => c.state === 'unknown') || result.cells.every((c) => c.from === null)

@@ -1,15 +1,14 @@
 import type { Command } from 'commander'
-import { UsageError } from './errors.ts'
-import { inventoryFile, loadEvidence, type SourceOptions, withSource } from './source.ts'
-
-interface WhyOptions extends SourceOptions {
-  readonly protocol?: string
-  readonly port?: string
-  readonly sourcePort?: string
-  readonly namespace: string
-  readonly output: string
-  readonly prove?: boolean
-}
+import {
+  askOptions,
+  type ConnectionOptions,
+  EXIT_CODES,
+  inquiryInto,
+  provingInventory,
+  withConnection,
+} from './connection.ts'
+import { formatOf, terminal } from './output.ts'
+import { loadEvidence } from './source.ts'
 
 const EXAMPLES = `
 Ends of a connection:
@@ -41,57 +40,26 @@ export function declareWhy(program: Command): void {
     .description(
       'Follow a connection hop by hop, both directions and every load-balancing choice, through the state of the nodes; name what kills it, the evidence and a remedy.',
     )
-    .option('--protocol <name>', "tcp, udp, icmp or sctp; the Service port's own otherwise, or tcp")
-    .option('--port <port>', 'destination port, number or name; the one at the end of TO otherwise')
-    .option('--source-port <number>', 'source port; old conntrack entries count only when it is given')
-    .option('-n, --namespace <name>', 'namespace of references without one', 'default')
-    .option('-o, --output <format>', 'text, wide, json, yaml, markdown or html', 'text')
-    .option('--prove', 'also send packets from the source and read their answers')
     .addHelpText('after', EXAMPLES)
-  withSource(command).action(async (from: string, to: string, options: WhyOptions) => {
-    process.exitCode = await why(from, to, options)
-  })
+  withConnection(command, 'text, wide, json, yaml, markdown or html').action(
+    async (from: string, to: string, options: ConnectionOptions) => {
+      process.exitCode = await why(from, to, options)
+    },
+  )
 }
 
-const EXIT_CODES = { reachable: 0, unreachable: 1, partial: 1, unknown: 3 } as const
-
-function portOption(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 65535)
-    throw new UsageError(`--source-port ${text}: must be a number from 1 to 65535`)
-  return Number(text)
-}
-
-async function why(from: string, to: string, options: WhyOptions): Promise<number> {
+async function why(from: string, to: string, options: ConnectionOptions): Promise<number> {
   const { ANSWER_FORMATS, renderAnswer } = await import('../report/answer.ts')
-  const format = ANSWER_FORMATS.find((f) => f === options.output)
-  if (!format) throw new UsageError(`--output ${options.output}: must be one of ${ANSWER_FORMATS.join(', ')}`)
-  const sourcePort = portOption(options.sourcePort)
-  const inventory = options.prove ? inventoryFile(options) : null
-  if (options.prove && inventory === null)
-    throw new UsageError('--prove sends packets, which a snapshot cannot: use --inventory or --lab')
+  const format = formatOf(ANSWER_FORMATS, options.output)
+  const question = askOptions(from, to, options)
+  const inventory = provingInventory(options)
   const snapshot = await loadEvidence(options)
   const { assemble } = await import('../assemble/assemble.ts')
   const { ask } = await import('../diagnose/question/ask.ts')
-  const { conclude, inquire } = await import('../diagnose/diagnose.ts')
-  const { network, objects } = assemble(snapshot)
-  const asked = ask(network, objects, {
-    from,
-    to,
-    ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
-    namespace: options.namespace,
-    ...(options.port === undefined ? {} : { port: options.port }),
-    ...(sourcePort === undefined ? {} : { sourcePort }),
-  })
-  let inquiry = inquire(network, objects, asked)
-  if (inventory !== null) {
-    const { readInventory } = await import('../collect/inventory.ts')
-    const { prove } = await import('./prove.ts')
-    const probes = await prove(inquiry, asked, readInventory(inventory))
-    if (probes) inquiry = { ...inquiry, probes }
-  }
-  const answer = conclude(inquiry, asked)
-  const colour = process.stdout.isTTY === true && !process.env.NO_COLOR
-  process.stdout.write(renderAnswer(answer, format, { colour, width: Math.min(process.stdout.columns ?? 80, 100) }))
+  const { conclude } = await import('../diagnose/diagnose.ts')
+  const state = assemble(snapshot)
+  const asked = ask(state.network, state.objects, question)
+  const answer = conclude(await inquiryInto(state, asked, inventory), asked)
+  process.stdout.write(renderAnswer(answer, format, terminal()))
   return EXIT_CODES[answer.verdict]
 }
