@@ -1,5 +1,5 @@
 /**
- * Measures netwhy: `npm run bench [-- --snapshot PATH] [-- --only parse|eval|trace|why]`. Every figure is the median of five
+ * Measures netwhy: `npm run bench [-- --snapshot PATH] [-- --only parse|eval|trace|why|policy]`. Every figure is the median of five
  * runs in fresh processes. Exit code 1 when a target is missed.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { kubeProxySave } from './kube-proxy-save.ts'
 import { parseProbes, parseRows } from './parse-rows.ts'
+import { policyRows } from './policy-rows.ts'
 import { evalRows, whyRows } from './program-rows.ts'
 import { ENDPOINTS, SERVICES } from './size.ts'
 import { type Row, renderTable } from './table.ts'
@@ -41,6 +42,7 @@ function main(): number {
       trace: () => traceRows(file),
       eval: () => evalRows(file),
       why: () => whyRows(values.snapshot ?? null),
+      policy: () => policyRows(folder),
     }
     const rows: Row[] = []
     for (const [name, measure] of Object.entries(groups)) {

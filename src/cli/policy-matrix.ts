@@ -62,9 +62,10 @@ async function matrix(paths: readonly string[], options: MatrixCommandOptions, n
   const { objects, issues } = await loadPolicyObjects(paths, options)
   warnOf(issues)
   const { policyCluster } = await import('../intent/policy/cluster.ts')
-  const { namespaceView, policyMatrix, viewOf, workloadNames } = await import('../intent/policy/matrix/index.ts')
-  const cluster = policyCluster(objects)
-  const m = policyMatrix(cluster, { by, workloadOf: workloadNames(objects) })
+  const { exposureView, namespaceView, policyMatrix, viewOf, workloadNames } = await import(
+    '../intent/policy/matrix/index.ts'
+  )
+  const m = policyMatrix(policyCluster(objects), { by, workloadOf: workloadNames(objects) })
   const namespace = options.namespace ?? 'default'
   const ends = {
     sources: await chosen(m, objects, options.from, namespace),
@@ -80,9 +81,12 @@ async function matrix(paths: readonly string[], options: MatrixCommandOptions, n
     )
   const grouped =
     by === 'namespace' || format !== 'text' ? null : narrowed(namespaceView(m, { ...chosenEnds, notes: [] }))
+  if (options.exposure && format !== 'text' && format !== 'wide' && format !== 'json')
+    throw new UsageError(`--exposure: told as text, wide or json, not as ${format}`)
+  const exposure = options.exposure ? exposureView(objects, workloadNames(objects)) : null
   const colour = process.stdout.isTTY === true && !process.env.NO_COLOR
   const width = Math.min(process.stdout.columns ?? 80, 100)
-  await write(renderPolicyMatrix({ view, exposure: null, grouped }, format, { colour, width }))
+  await write(renderPolicyMatrix({ view, exposure, grouped }, format, { colour, width }))
   return 0
 }
 
