@@ -97,6 +97,12 @@ const rows: [corner: string, policies: readonly OtherObject[], question: string,
     'allow',
   ],
   ['named port, protocol mismatch', [all('ingress: [ { ports: [ { port: http, protocol: UDP } ] } ]')], C, 'deny'],
+  [
+    'named port of UDP, asked by TCP',
+    [all('ingress: [ { ports: [ { port: sync, protocol: UDP } ] } ]')],
+    'tools/client shop/api tcp/7000',
+    'deny',
+  ],
   ['named port, absent', [all('ingress: [ { ports: [ { port: nope } ] } ]')], C, 'deny'],
   [
     'named port of an init sidecar',

@@ -127,6 +127,15 @@ const tables: Record<string, Row[]> = {
       `deny: Baseline tier deny ${CNP} ingress[0] at 1`,
     ],
     [
+      'a NetworkPolicy that may select the pod and would admit: the baseline may be heard or not',
+      [
+        baseline(1, from('Deny', TOOLS)),
+        policy('shop', 'm', '{ podSelector: { matchExpressions: [ { key: app, operator: Near } ] }, ingress: [ {} ] }'),
+      ],
+      C,
+      'unknown',
+    ],
+    [
       'a NetworkPolicy for the other direction leaves the baseline in force',
       [
         baseline(1, from('Deny', TOOLS)),
