@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { declarePolicyCheck } from './policy-check.ts'
+import { declarePolicyDiff } from './policy-diff.ts'
 import { declarePolicyLint } from './policy-lint.ts'
 import { declarePolicyMatrix } from './policy-matrix.ts'
+import { declarePolicyWhatIf } from './policy-what-if.ts'
 
 /** Declares `netwhy policy` and its subcommands. */
 export function declarePolicy(program: Command): void {
@@ -11,4 +13,6 @@ export function declarePolicy(program: Command): void {
   declarePolicyCheck(policy)
   declarePolicyLint(policy)
   declarePolicyMatrix(policy)
+  declarePolicyWhatIf(policy)
+  declarePolicyDiff(policy)
 }

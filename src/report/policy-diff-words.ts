@@ -1,0 +1,73 @@
+/** Words of a comparison of policies that text and markdown share. Not escaped: the format does that. */
+import type { CutFlow, PolicyCause, PolicyDiff, PolicyDifference } from '../model/policy-diff.ts'
+
+const EVERY = ['TCP', 'UDP', 'SCTP']
+
+/** `TCP 9090`; `every port, TCP 9090 among them`; `TCP 1-79, TCP 81-65535, UDP, SCTP (no declared port)`. */
+export function portsText(d: PolicyDifference): string {
+  const { ports, declared } = d
+  const every = ports.includes('all') || EVERY.every((p) => ports.includes(p))
+  if (every) return declared.length > 0 ? `every port, ${listed(declared, 4)} among them` : 'every port'
+  const exact = declared.length > 0 && declared.length === ports.length && declared.every((p) => ports.includes(p))
+  if (exact) return listed(declared, 6)
+  const all = listed(
+    ports.map((p) => (EVERY.includes(p) ? `all ${p}` : p)),
+    6,
+  )
+  return declared.length > 0 ? `${listed(declared, 4)} (of ${all})` : all
+}
+
+/** Losing DNS in a sentence. */
+export function dnsText(d: PolicyDifference): string {
+  const protocols = ['UDP', 'TCP'].filter((p) => d.declared.some((x) => x.startsWith(p)))
+  const who = `${d.from} can no longer`
+  const where = `(${listed(d.declared.length > 0 ? d.declared : d.ports, 4)} of ${d.to})`
+  if (protocols.join() === 'TCP') return `${who} ask the cluster DNS over TCP: answers too long for UDP fail ${where}`
+  return `${who} ask the cluster DNS: no name will resolve ${where}`
+}
+
+/** Why, in a sentence without a full stop; empty where it is not known. */
+export function becauseText(because: readonly PolicyCause[], most = 3): string {
+  if (because.length === 0) return ''
+  const told = because.slice(0, most).map((c) => `${causeText(c)}${c.direction ? ` (decides ${c.direction})` : ''}`)
+  const more = because.length > most ? `, and ${because.length - most} more` : ''
+  const alone = because[0]!.alone
+  const joint = alone ? '; or ' : ' and '
+  const together = !alone && because.length > 1 ? ', only together' : ''
+  return `${told.join(joint)}${more}${together}`
+}
+
+const VERB = { added: 'is new', removed: 'is gone', changed: 'changed' } as const
+
+function causeText(c: PolicyCause): string {
+  return `${c.object} ${VERB[c.change]}${c.place === undefined ? '' : ` (${c.place})`}`
+}
+
+/** `214 flows/min`, `3 flows`; empty where none were seen. */
+export function flowsText(f: { readonly flows?: number; readonly flowsPerMinute?: number }): string {
+  if (f.flowsPerMinute !== undefined && f.flowsPerMinute > 0) return `${f.flowsPerMinute} flows/min`
+  if (f.flows === undefined || f.flows === 0) return ''
+  return f.flows === 1 ? '1 flow' : `${f.flows} flows`
+}
+
+export const cutText = (c: CutFlow): string =>
+  `${c.unsure ? 'may cut' : 'would cut'} ${flowsText(c)} of ${c.from} → ${c.to} (${c.port})`
+
+/** One line for the whole. */
+export function verdictText(d: PolicyDiff): string {
+  const { lost, gained, unknown } = d.totals
+  if (lost + gained + unknown === 0) return 'no connection changes'
+  const parts = [
+    lost > 0 ? `${plural(lost, 'connection')} lost` : '',
+    gained > 0 ? `${lost > 0 ? gained : plural(gained, 'connection')} gained` : '',
+    unknown > 0 ? `${lost + gained > 0 ? unknown : plural(unknown, 'connection')} of which it is not known` : '',
+  ]
+  return parts.filter((p) => p !== '').join(', ')
+}
+
+const plural = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`
+
+/** `a, b and 3 more`. */
+export function listed(names: readonly string[], most: number): string {
+  return names.length > most ? `${names.slice(0, most).join(', ')} and ${names.length - most} more` : names.join(', ')
+}
