@@ -24,8 +24,9 @@ function option(name: string, otherwise: number): number {
 }
 
 async function main(): Promise<number> {
-  if (process.argv.includes('--paths')) {
+  if (process.argv.includes('--paths') || process.argv.includes('--policies')) {
     const { labOptions, runPaths } = await import('./paths/main.ts')
+    const { runPolicies } = await import('./policy/main.ts')
     const lab = labOptions((name) =>
       process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined,
     )
@@ -34,7 +35,7 @@ async function main(): Promise<number> {
       return 2
     }
     const timed = process.argv.includes('--minutes')
-    const wrong = await runPaths({
+    const wrong = await (process.argv.includes('--policies') ? runPolicies : runPaths)({
       until: timed ? Date.now() + option('--minutes', 1) * 60_000 : Number.POSITIVE_INFINITY,
       rounds: option('--rounds', timed ? Number.POSITIVE_INFINITY : 20),
       seed: option('--seed', Date.now() % 1_000_000),

@@ -1,7 +1,7 @@
 /**
  * The compiled policies as rules of one node: kube-router's chains in iptables (KUBE-POD-FW-, KUBE-NWPLCY-), or a table
  * `inet netwhy-policy` beside kube-proxy's nftables. Same-node traffic passes the forward hook by br_netfilter. What the node
- * itself sends to its pods passes output only, hence is always allowed, as the API wants it.
+ * itself sends to its pods passes output only, what they send to it passes input: both are always allowed, as the API wants it.
  */
 import { isIPv6 } from 'node:net'
 import { base32Sha256 } from '../../src/base/sha256.ts'
@@ -45,7 +45,6 @@ export function policyIptables(
       const jump = `${comment(`rule to jump ${direction} traffic of ${about(pod)} to its policies`)} -j ${chain}`
       const side = direction === 'ingress' ? '-d' : '-s'
       rules.push(`-A KUBE-ROUTER-FORWARD ${side} ${ip} ${jump}`)
-      if (direction === 'egress') rules.push(`-A KUBE-ROUTER-INPUT ${side} ${ip} ${jump}`)
       chains.push(chain)
       rules.push(
         `-A ${chain} ${comment('rule for stateful firewall for pod')} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN`,
@@ -136,7 +135,6 @@ delete table inet netwhy-policy
 table inet netwhy-policy {
 ${body.join('\n')}
 ${base('egress', 'forward', -2, jumps.egress)}
-${base('egress-to-node', 'input', -2, jumps.egress)}
 ${base('ingress', 'forward', -1, jumps.ingress)}
 }
 `

@@ -3,7 +3,7 @@
  *
  * npm run fuzz:kernel -- --paths [--minutes N | --rounds N] [--seed N] [--topology T] [--proxy P] [--iptables B] [--stop-after N]
  */
-import { BACKENDS, DEFAULT_OPTIONS, type LabOptions, PROXIES, TOPOLOGIES } from '../../plan.ts'
+import { BACKENDS, DEFAULT_OPTIONS, type LabOptions, PROXIES, STACKS, TOPOLOGIES } from '../../plan.ts'
 import { openPathLab, type PathResult } from './run.ts'
 
 export interface PathRunOptions {
@@ -23,8 +23,9 @@ export function labOptions(argument: (name: string) => string | undefined): LabO
   const topology = pick('--topology', TOPOLOGIES, DEFAULT_OPTIONS.topology)
   const proxy = pick('--proxy', PROXIES, DEFAULT_OPTIONS.proxy)
   const iptables = pick('--iptables', BACKENDS, DEFAULT_OPTIONS.iptables)
-  if (!topology || !proxy || !iptables) return 'unknown topology, proxy or iptables back end'
-  return { ...DEFAULT_OPTIONS, topology, proxy, iptables }
+  const stack = pick('--ip-stack', STACKS, DEFAULT_OPTIONS.stack)
+  if (!topology || !proxy || !iptables || !stack) return 'unknown topology, proxy, iptables back end or IP stack'
+  return { ...DEFAULT_OPTIONS, topology, proxy, iptables, stack }
 }
 
 function tell(seed: number, titles: readonly string[], wrong: PathResult): void {

@@ -32,7 +32,8 @@ export interface PathLab {
   close(): Promise<void>
 }
 
-function connector(): { ask(questions: readonly PathQuestion[]): Promise<Met[]>; close(): void } {
+/** The program that opens many connections at once, and how to ask it. */
+export function connector(): { ask(questions: readonly PathQuestion[]): Promise<Met[]>; close(): void } {
   const path = ['./connect.py', '../lab/oracle/paths/connect.py']
     .map((p) => fileURLToPath(new URL(p, import.meta.url)))
     .find((p) => existsSync(p))
