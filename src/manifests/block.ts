@@ -34,6 +34,7 @@ export function readBlocks(text: string): unknown {
   try {
     const reader: Reader = { lines, at: 0 }
     const value = node(reader, 0)
+    // A line that goes on with the scalar above it fits no block, and is left.
     return reader.at === lines.length ? value : undefined
   } catch (e) {
     if (e === NOT_SURE) return undefined
@@ -75,7 +76,6 @@ function sequence(r: Reader, indent: number, depth: number): unknown[] {
     } else {
       r.at++
       out.push(scalar(rest))
-      ends(r, indent)
     }
   }
   return out
@@ -96,7 +96,6 @@ function mapping(r: Reader, indent: number, depth: number): Record<string, unkno
     const rest = m[2] ?? ''
     if (rest !== '') {
       out[key] = scalar(rest)
-      ends(r, indent)
       continue
     }
     const next = r.lines[r.at]
@@ -112,12 +111,6 @@ function below(r: Reader, indent: number, depth: number): unknown {
   const next = r.lines[r.at]
   if (!next || next.indent <= indent) return null
   return node(r, depth + 1)
-}
-
-/** After a scalar the next line is not further in: it would go on with it. */
-function ends(r: Reader, indent: number): void {
-  const next = r.lines[r.at]
-  if (next && next.indent > indent) throw NOT_SURE
 }
 
 function scalar(text: string): unknown {

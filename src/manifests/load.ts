@@ -42,6 +42,7 @@ export function loadManifests(files: readonly ManifestFile[], options: LoadOptio
   const issues: Issue[] = []
   const values: { artefact: string; line: number; value: unknown; namespace?: string }[] = []
   const origins = new Map<string, { readonly group: string; readonly origin: Origin }[]>()
+  const doubles = new Map<string, Double>()
   const kinds = new Set<string>()
   const seen: { readonly kind: string; readonly apiVersion: string; readonly file: string }[] = []
   for (const { path: file, text } of files) {
@@ -67,7 +68,7 @@ export function loadManifests(files: readonly ManifestFile[], options: LoadOptio
   const known = new Set([...value.known, ...kinds, ...COMPLETE])
   return {
     objects: withTemplates({ ...value, known }),
-    issues: [...issues, ...undecoded, ...foreignKinds(seen)],
+    issues: [...issues, ...[...doubles.values()].map(doubleIssue), ...undecoded, ...foreignKinds(seen)],
     places: placesOf(origins),
   }
 
@@ -83,9 +84,31 @@ export function loadManifests(files: readonly ManifestFile[], options: LoadOptio
       { group, origin: { file, chunk: document.chunk, line, path } },
     ])
     if (!earlier) return
-    const message = `${key} is also at ${earlier.origin.file}:${earlier.origin.line}; this later one counts`
-    issues.push({ artefact: file, line, message })
+    const pair = `${file} ${earlier.origin.file}`
+    const before = doubles.get(pair)
+    if (before) before.count++
+    else
+      doubles.set(pair, {
+        file,
+        line,
+        what: `${key} is also at ${earlier.origin.file}:${earlier.origin.line}`,
+        count: 1,
+      })
   }
+}
+
+/** Objects of one file that stand in another, or twice in it. */
+interface Double {
+  readonly file: string
+  readonly line: number
+  /** The first. */
+  readonly what: string
+  count: number
+}
+
+function doubleIssue({ file, line, what, count }: Double): Issue {
+  const others = count === 1 ? '; this later one counts' : `, and ${count - 1} more of this file; the later ones count`
+  return { artefact: file, line, message: `${what}${others}` }
 }
 
 const REFUSED: Readonly<Record<Refusal, string>> = {
