@@ -121,12 +121,14 @@ export function answerOf(asked: Asked, evaluator: Evaluator, places: Places, que
   const results = asked.connections.map((c) => ({ c, result: ask(evaluator, c) }))
   const chosen = worst(results.map((r) => r.result))!
   const { c } = results.find((r) => r.result === chosen)!
-  const sides = { from: c.from.text, to: c.to.text }
-  const decision = decisionOf(
-    asked,
-    results.map((r) => r.result.decision),
-  )
-  const many = results.length > 1 ? { connections: grouped(results) } : {}
+  const decisions = results.map((r) => r.result.decision)
+  const decision = decisionOf(asked, decisions)
+  // Where every range outside fares the same, “external” is one end.
+  const alike = decisions.every((d) => d === decision)
+  const named = (ends: Ends, end: NamedEnd) => (ends.outside && alike ? ends.text : end.text)
+  const sides = { from: named(asked.from, c.from), to: named(asked.to, c.to) }
+  const ends = (e: Ends) => (e.outside && alike ? 1 : e.ends.length)
+  const many = ends(asked.from) * ends(asked.to) > 1 ? { connections: grouped(results) } : {}
   const mixed =
     decision === 'unknown' && chosen.decision === 'deny' ? ['the answer depends on the address outside'] : []
   return {

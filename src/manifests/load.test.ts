@@ -33,7 +33,7 @@ describe('documents', () => {
     ],
     ['an empty file', '\n# nothing\n', [], []],
     ['a key that stands twice', `${cm('a')}metadata: { name: b }\n`, ['b'], ['f.yaml:4']],
-    ['a tag of another program', cm('a', 'data: { x: !vault abc, y: !Ref [1] }\n'), ['a'], []],
+    ['a tag of another program', cm('a', 'data: { x: !vault abc, y: !Ref [1], z: !!python/name:a.b c }\n'), ['a'], []],
     ['a directive', `%YAML 1.1\n---\n${cm('a')}`, ['a'], []],
     [
       'content on the line of the mark',

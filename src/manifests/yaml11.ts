@@ -83,12 +83,12 @@ export function plainValue(source: string): unknown {
 const asText = (tag: string, matchByTagPrefix = false) =>
   defineScalarTag<string>(tag, { matchByTagPrefix, resolve: (source) => source, identify: () => false })
 
-/** Tags of other programs (`!vault`, `!Ref`) are passed over, as goyaml does. */
-const FOREIGN = [
-  asText('!', true),
-  defineSequenceTag<unknown[]>('!', { ...seqTag, matchByTagPrefix: true }),
-  defineMappingTag<Record<string, unknown>>('!', { ...mapTag, matchByTagPrefix: true }),
-]
+/** Tags of other programs (`!vault`, `!Ref`, `!!python/name:x`) are passed over, as goyaml does. */
+const FOREIGN = ['!', 'tag:'].flatMap((tag) => [
+  asText(tag, true),
+  defineSequenceTag<unknown[]>(tag, { ...seqTag, matchByTagPrefix: true }),
+  defineMappingTag<Record<string, unknown>>(tag, { ...mapTag, matchByTagPrefix: true }),
+])
 
 const PREFIX = 'tag:yaml.org,2002:'
 const REPLACED = new Set(['int', 'float', 'timestamp', 'binary', 'omap', 'pairs', 'set'].map((t) => PREFIX + t))
