@@ -1,11 +1,5 @@
 /** A small shop as manifests; policies are given as YAML of their spec, further documents as they are. */
 
-import type { OtherObject } from '../../kubeobj/objects.ts'
-import { loadManifests } from '../../manifests/load.ts'
-import { splitDocuments } from '../../manifests/split.ts'
-import type { Finding } from '../../model/finding.ts'
-import { lintPolicies } from './lint.ts'
-
 const pod = (ns: string, name: string, labels: string, ports: string, more = '') => `
 apiVersion: apps/v1
 kind: Deployment
@@ -70,23 +64,4 @@ export function policy(name: string, spec: string, namespace = 'shop'): string {
     .map((l) => `  ${l}`)
     .join('\n')
   return `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n  name: ${name}\n  namespace: ${namespace}\nspec:\n${body}\n`
-}
-
-/** Lints the documents as one file `all.yaml`. */
-export function lint(documents: readonly string[], complete = false): Finding[] {
-  const text = documents.join('---\n')
-  const { objects, places } = loadManifests([{ path: 'all.yaml', text }])
-  const chunks = splitDocuments(text)
-  const refOf = ({ apiVersion, kind, meta }: OtherObject) => ({
-    apiVersion,
-    kind,
-    namespace: meta.namespace,
-    name: meta.name,
-  })
-  return lintPolicies({
-    objects,
-    complete,
-    lineOf: (o, path) => places.placeOf(refOf(o), path)?.line,
-    textOf: (o) => chunks.findLast((c) => c.line <= (o.evidence.line ?? 0))?.text ?? null,
-  })
 }

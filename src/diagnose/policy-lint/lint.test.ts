@@ -1,7 +1,30 @@
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import type { OtherObject } from '../../kubeobj/objects.ts'
+import { loadManifests } from '../../manifests/load.ts'
+import { splitDocuments } from '../../manifests/split.ts'
 import type { Finding } from '../../model/finding.ts'
-import { DNS, DNS_5353, lint, NODE_CACHE, policy, SHOP } from './lint.test-data.ts'
+import { DNS, DNS_5353, NODE_CACHE, policy, SHOP } from './lint.test-data.ts'
+import { lintPolicies } from './lint.ts'
+
+/** Lints the documents as one file `all.yaml`. */
+function lint(documents: readonly string[], complete = false): Finding[] {
+  const text = documents.join('---\n')
+  const { objects, places } = loadManifests([{ path: 'all.yaml', text }])
+  const chunks = splitDocuments(text)
+  const refOf = ({ apiVersion, kind, meta }: OtherObject) => ({
+    apiVersion,
+    kind,
+    namespace: meta.namespace,
+    name: meta.name,
+  })
+  return lintPolicies({
+    objects,
+    complete,
+    lineOf: (o, path) => places.placeOf(refOf(o), path)?.line,
+    textOf: (o) => chunks.findLast((c) => c.line <= (o.evidence.line ?? 0))?.text ?? null,
+  })
+}
 
 const dnsTo =
   '{ namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: kube-system } }, podSelector: { matchLabels: { k8s-app: kube-dns } } }'
