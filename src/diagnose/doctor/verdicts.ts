@@ -30,7 +30,11 @@ export function verdictsOf(setup: SetupState, trial: Trial, faulty: Faulty): Pic
   const host = judge(ofTraffic(trial, 'node-node'), faulty, 'connections between nodes')
   const container = judge(ofTraffic(trial, 'pod-pod', 'node-pod', 'pod-service', 'dns'), faulty, 'connections of pods')
   const bad = (s: NetworkState) => s === 'failing' || s === 'not-ready'
-  const hostNetwork = host && !bad(setup.hostNetwork) ? host : { state: setup.hostNetwork, because: setup.because }
+  const fromObjects =
+    setup.hostNetwork === 'ok'
+      ? 'the kubelets of the nodes report, and the pods of the host network run'
+      : setup.because
+  const hostNetwork = host && !bad(setup.hostNetwork) ? host : { state: setup.hostNetwork, because: fromObjects }
   const containerNetwork =
     container && !bad(setup.containerNetwork) ? container : { state: setup.containerNetwork, because: setup.because }
   return {
