@@ -50,4 +50,17 @@ describe('netwhy against the kernel', () => {
     expect(summary.disagree).toBe(0)
     expect(summary.agree! / (summary.agree! + summary.unknown!)).toBeGreaterThan(0.85)
   })
+  it.each([
+    ['flannel', 'iptables', 'dual'],
+    ['calico', 'nftables', 'ipv4'],
+  ])('random policies in a %s lab with %s, %s: every connection of its pods', (topology, proxy, stack) => {
+    const { code, out, summary } = fuzz(
+      ...['--policies', '--rounds', '3', '--seed', '70', '--topology', topology, '--proxy', proxy, '--ip-stack', stack],
+    )
+    expect(code, out).toBe(0)
+    expect(summary.disagree).toBe(0)
+    expect(summary.deny! / summary.connections!).toBeGreaterThan(0.1)
+    expect(summary.allow! / summary.connections!).toBeGreaterThan(0.1)
+    expect(summary.unknown! / summary.connections!).toBeLessThan(0.05)
+  })
 })

@@ -17,13 +17,20 @@ export interface PolicyRunOptions {
 
 const wrongOf = (pairings: readonly Pairing[]) => pairings.filter((p) => p.decision !== 'unknown' && !agrees(p))
 
+/** A busy machine may answer too late: what disagrees is asked again, and counts when the same connection does so twice. */
+async function confirmed(lab: PolicyLab, policies: readonly KubeJson[]): Promise<readonly Pairing[]> {
+  const name = (p: Pairing) => `${p.from} ${p.to} ${p.protocol} ${p.port} ${p.family}`
+  const first = new Set(wrongOf(await lab.try(policies)).map(name))
+  return first.size === 0 ? [] : wrongOf(await lab.try(policies)).filter((p) => first.has(name(p)))
+}
+
 /** Fewer policies and rules that still disagree. */
 async function shrink(lab: PolicyLab, policies: readonly KubeJson[]): Promise<readonly KubeJson[]> {
   let small = policies
   const without = (list: readonly KubeJson[], i: number) => list.filter((_, j) => j !== i)
   for (let i = 0; small.length > 1 && i < small.length; ) {
     const fewer = without(small, i)
-    if (wrongOf(await lab.try(fewer)).length > 0) small = fewer
+    if ((await confirmed(lab, fewer)).length > 0) small = fewer
     else i++
   }
   return small
@@ -52,11 +59,10 @@ export async function runPolicies(o: PolicyRunOptions): Promise<number> {
         tally[p.decision]++
         met[p.met] = (met[p.met] ?? 0) + 1
       }
-      // A busy machine may answer too late: what disagrees is asked again before it counts.
-      if (wrongOf(pairings).length === 0 || wrongOf(await lab.try(policies)).length === 0) continue
+      if (wrongOf(pairings).length === 0 || (await confirmed(lab, policies)).length === 0) continue
       tally.disagree++
       const small = await shrink(lab, policies)
-      const wrong = wrongOf(await lab.try(small))
+      const wrong = await confirmed(lab, small)
       process.stdout.write(`\n--- round ${seed}, ${tally.lab}: ${wrong.length} connections\n`)
       for (const p of wrong.slice(0, 8)) process.stdout.write(`${JSON.stringify(p)}\n`)
       for (const p of small) process.stdout.write(`${JSON.stringify(p)}\n`)
