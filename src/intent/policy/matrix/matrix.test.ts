@@ -227,16 +227,98 @@ function comparable(objects: KubeObjects, from: PolicyEnd, to: PolicyEnd): boole
   })
 }
 
-describe('outputs of small tables', () => {
+describe('small tables', () => {
   const shop = (spec: string, ...more: OtherObject[]) => matrixOf(world([policy('shop', 'p', spec), ...more]))
+  const onApi = 'podSelector: { matchLabels: { app: api } }'
+
   it('names ports, ranges and everything', () => {
     const m = shop(
-      '{ podSelector: { matchLabels: { app: api } }, ingress: [ { from: [ { podSelector: {} } ], ports: [ { port: http }, { port: 8000, endPort: 8080 }, { protocol: UDP, port: 53 } ] } ] }',
+      `{ ${onApi}, ingress: [ { from: [ { podSelector: {} } ], ports: [ { port: http }, { port: 8000, endPort: 8080 }, { protocol: UDP, port: 53 } ] } ] }`,
     )
     expect(ports(m, 'pod/shop/web', 'pod/shop/api')).toBe('TCP 8000-8080, TCP 9090, UDP 53')
     expect(ports(m, 'pod/shop/api', 'pod/shop/web')).toBe('all')
     expect(ports(m, 'pod/tools/client', 'pod/shop/api')).toBe('')
     expect(ports(m, 'external', 'pod/shop/api')).toBe('')
     expect(ports(m, 'external', 'pod/shop/web')).toBe('all')
+  })
+
+  it('resolves a named port in each destination', () => {
+    const m = shop(
+      '{ podSelector: { matchLabels: { app: dual } }, policyTypes: [Egress], egress: [ { ports: [ { port: http } ] } ] }',
+    )
+    expect(ports(m, 'pod/shop/dual', 'pod/shop/web')).toBe('TCP 8080')
+    expect(ports(m, 'pod/shop/dual', 'pod/shop/api')).toBe('TCP 9090')
+    expect(ports(m, 'pod/shop/dual', 'pod/tools/client')).toBe('')
+  })
+
+  it('spares the connection to the own node, and only to that', () => {
+    const m = shop('{ podSelector: {}, policyTypes: [Ingress, Egress] }')
+    expect(ports(m, 'pod/shop/web', 'pod/kube-system/proxy')).toBe('all')
+    expect(ports(m, 'pod/kube-system/proxy', 'pod/shop/web')).toBe('all')
+    expect(ports(m, 'pod/shop/api', 'pod/kube-system/proxy')).toBe('')
+    expect(ports(m, 'pod/kube-system/proxy', 'pod/shop/api')).toBe('')
+  })
+
+  it('leaves ended pods out', () => {
+    expect(shop('{ podSelector: {} }').ends.map((e) => e.name)).not.toContain('pod/shop/old')
+  })
+
+  it('cuts the outside where blocks do', () => {
+    const m = shop(
+      `{ ${onApi}, ingress: [ { from: [ { ipBlock: { cidr: 203.0.113.0/24, except: [203.0.113.64/26] } } ] } ] }`,
+    )
+    expect(m.ends.filter((e) => e.kind === 'outside').map((e) => e.name)).toEqual([
+      '0.0.0.0-203.0.112.255, 203.0.113.64/26, 203.0.114.0-255.255.255.255, ::/0',
+      '203.0.113.0/26, 203.0.113.128/25',
+    ])
+    expect(ports(m, '203.0.113.0/26, 203.0.113.128/25', 'pod/shop/api')).toBe('all')
+  })
+
+  it('says of a policy kind that is not evaluated that it is not known', () => {
+    const foreign = other('crd.antrea.io/v1beta1', 'NetworkPolicy', 'shop', 'x', {})
+    const m = matrixOf(world([foreign]))
+    expect(ports(m, 'pod/tools/client', 'pod/shop/api')).toBe('')
+    expect(ports(m, 'pod/tools/client', 'pod/shop/api', 'unknown')).toBe('all')
+    expect(ports(m, 'pod/tools/client', 'pod/kube-system/dns')).toBe('all')
+  })
+})
+
+describe('workloads', () => {
+  const replica = (name: string, labels: Record<string, string>, ip: string) => {
+    const made = pod('shop', name, { app: 'cart', 'pod-template-hash': '5d9c', ...labels }, 'node1', [ip])
+    return { ...made, meta: { ...made.meta, owners: [{ kind: 'ReplicaSet', name: 'cart-5d9c' }] } }
+  }
+  const cart = (second: Record<string, string>, ...others: OtherObject[]) => {
+    const base = world(others)
+    const pods = [...base.pods, replica('cart-1', {}, '10.244.1.71'), replica('cart-2', second, '10.244.1.72')]
+    return matrixOf({ ...base, pods }, 'workload')
+  }
+  const names = (m: PolicyMatrix) => m.ends.filter((e) => e.name.includes('cart')).map((e) => `${e.name} ${e.size}`)
+
+  it('stand for replicas that are alike', () => {
+    expect(names(cart({ canary: 'yes' }))).toEqual(['deploy/shop/cart 2'])
+  })
+
+  it('are split where a policy tells replicas apart, and say so', () => {
+    const m = cart({ canary: 'yes' }, policy('shop', 'p', '{ podSelector: { matchLabels: { canary: "yes" } } }'))
+    expect(names(m)).toEqual(['pod/shop/cart-1 1', 'pod/shop/cart-2 1'])
+    expect(m.split).toEqual(['deploy/shop/cart'])
+    expect(ports(m, 'pod/tools/client', 'pod/shop/cart-1')).toBe('all')
+    expect(ports(m, 'pod/tools/client', 'pod/shop/cart-2')).toBe('')
+  })
+
+  it('are split by a block around one of the addresses', () => {
+    const block =
+      '{ podSelector: { matchLabels: { app: api } }, ingress: [ { from: [ { ipBlock: { cidr: 10.244.1.72/32 } } ] } ] }'
+    const m = cart({}, policy('shop', 'p', block))
+    expect(ports(m, 'pod/shop/cart-2', 'pod/shop/api')).toBe('all')
+    expect(ports(m, 'pod/shop/cart-1', 'pod/shop/api')).toBe('')
+  })
+
+  it('are named by their owner: of a ReplicaSet that is there the one above it', () => {
+    const rs = other('apps/v1', 'ReplicaSet', 'shop', 'cart-5d9c', {})
+    const owned = { ...rs, meta: { ...rs.meta, owners: [{ kind: 'Rollout', name: 'cart' }] } }
+    expect(names(cart({}, owned))).toEqual(['rollout/shop/cart 2'])
+    expect(names(cart({}, rs))).toEqual(['rs/shop/cart-5d9c 2'])
   })
 })

@@ -152,8 +152,14 @@ function combiner(
     const b = outcomes.get(y)
     return pairOf(sets.intersect(a.allow, b.allow), sets.union(a.deny, b.deny))
   }
-  /** By a policy of a kind that is not evaluated. */
-  const overruled = (namespace: string) => cluster.foreign.some((f) => f.within === null || f.within === namespace)
+  /** Subjects about which policies may say more than is known: of kinds that are not evaluated, or not in the evidence. */
+  const open = new Set(
+    book.subjects
+      .filter(
+        (s) => !cluster.policiesKnown || cluster.foreign.some((f) => f.within === null || f.within === s.end.namespace),
+      )
+      .map((s) => s.id),
+  )
   const families = (faces: readonly number[]) => faces.map((f) => book.faces[f]!.family)
   const ofRow: Combiner['near'] = (near, row, faces) => {
     if (near.subject === null) return near.known ? free : unclear
@@ -176,9 +182,8 @@ function combiner(
   return {
     near: ofRow,
     side(near, row, faces) {
-      const open =
-        near.subject !== null && (!cluster.policiesKnown || overruled(book.subjects[near.subject]!.end.namespace))
-      return open ? unclear : ofRow(near, row, faces)
+      if (open.size > 0 && near.subject !== null && open.has(near.subject)) return unclear
+      return row !== null && faces.length === 1 ? row[faces[0]!]! : ofRow(near, row, faces)
     },
     pair(x, y) {
       let line = memo[x]
