@@ -38,7 +38,7 @@ export function decodePod({ meta, evidence, spec, status }: RawObject): PodObjec
     ...optional('terminationGracePeriod', integerOf(spec.terminationGracePeriodSeconds)),
     ...(isRaw(spec.nodeSelector) ? { nodeSelector: recordOf(spec.nodeSelector) } : {}),
     ...optional('priorityClassName', textOf(spec.priorityClassName)),
-    ...optional('serviceAccountName', textOf(spec.serviceAccountName)),
+    ...optional('serviceAccountName', textOf(spec.serviceAccountName ?? spec.serviceAccount)),
     phase: textOf(status.phase) ?? 'Unknown',
     podIPs: [...new Set([...(ip === undefined ? [] : [ip]), ...ips])].filter((x) => x !== ''),
     ...optional('hostIP', textOf(status.hostIP)),

@@ -32,6 +32,12 @@ export type End =
 /** Label that the API server puts on every namespace and keeps equal to its name (since 1.21). */
 export const NAME_LABEL = 'kubernetes.io/metadata.name'
 
+/**
+ * Label by which selectors of Calico find the service account of a pod; Cilium's are translated to it. Admission gives a pod that
+ * names none the account `default`.
+ */
+export const ACCOUNT_LABEL = 'projectcalico.org/serviceaccount'
+
 /** Recognises one end; `role` matters for a node, which may send from more addresses than it is reached at. */
 export function resolveEnd(cluster: PolicyCluster, end: PolicyEnd, role: 'from' | 'to'): End {
   switch (end.kind) {
@@ -75,7 +81,7 @@ function plainPod(cluster: PolicyCluster, pod: PodObject, namespace: string): En
     kind: 'pod',
     pod,
     namespace,
-    labels: pod.meta.labels,
+    labels: { ...pod.meta.labels, [ACCOUNT_LABEL]: pod.serviceAccountName ?? 'default' },
     namespaceLabels: { labels: { ...object?.meta.labels, [NAME_LABEL]: namespace }, complete: object !== undefined },
     addresses: pod.podIPs.flatMap((text) => parseIp(text) ?? []),
     node: pod.nodeName ?? null,

@@ -3,6 +3,7 @@
  * felix/calc/rule_scanner.go extractSelectors).
  */
 import { networkOf, type Prefix, parsePrefix } from '../../../base/ip.ts'
+import { ACCOUNT_LABEL } from '../end.ts'
 import type { PolicyPeer } from '../policy.ts'
 import { isObject } from '../selector.ts'
 import type { Complain } from '../tier.ts'
@@ -95,19 +96,23 @@ export function inNamespace(name: string): Condition {
   return { on: 'namespaces', requirement: { key: 'kubernetes.io/metadata.name', operator: 'In', values: [name] } }
 }
 
-/** Which service account a pod has is not among its labels: whom it is about is left open. */
+/** Names and labels of service accounts must both match; null: not given. */
 function accountCondition(raw: unknown, complain: Complain): Condition | null {
   if (raw === undefined || raw === null) return null
-  if (!isObject(raw)) {
-    complain('serviceAccounts is not an object')
+  const { names, selector } = isObject(raw) ? raw : {}
+  const listed: readonly unknown[] = Array.isArray(names) ? names : []
+  if (!isObject(raw) || !listed.every((n) => typeof n === 'string')) {
+    complain('serviceAccounts is not understood')
     return null
   }
-  const why = 'it asks for the service account of the pod'
-  const given =
-    (Array.isArray(raw.names) && raw.names.length > 0) || (raw.selector !== undefined && raw.selector !== '')
-  if (!given) return null
-  expressionOf(raw.selector, 'serviceAccounts.selector', complain)
-  return { on: 'pods', requirement: { key: 'projectcalico.org/serviceaccount', operator: 'opaque', values: [why] } }
+  const labels = expressionOf(selector, 'serviceAccounts.selector', complain)
+  if (listed.length === 0 && !labels) return null
+  return combine('and', [
+    ...(listed.length > 0
+      ? [{ on: 'pods', requirement: { key: ACCOUNT_LABEL, operator: 'In', values: listed } } as const]
+      : []),
+    ...(labels ? [conditionOf(labels, 'serviceaccount')] : []),
+  ])
 }
 
 function netsOf(raw: unknown, field: string, complain: Complain): readonly Prefix[] {

@@ -229,10 +229,40 @@ const ROWS: readonly Row[] = [
   ['a net that is none', [np('p', ingress('{ action: Allow, source: { nets: [10.0.0] } }'))], C, 'unknown'],
   ['ipVersion 6', [np('p', ingress('{ action: Allow, ipVersion: 6 }'))], C, 'deny'],
   [
-    'service accounts are not in the labels',
+    'a service account by name',
+    [np('p', ingress('{ action: Allow, source: { serviceAccounts: { names: [default] } } }'))],
+    'shop/api shop/web',
+    'allow',
+  ],
+  [
+    'another service account',
     [np('p', ingress('{ action: Allow, source: { serviceAccounts: { names: [a] } } }'))],
     'shop/api shop/web',
+    'deny',
+  ],
+  [
+    'service accounts: own namespace only',
+    [np('p', ingress('{ action: Allow, source: { serviceAccounts: { names: [default] } } }'))],
+    C,
+    'deny',
+  ],
+  [
+    'labels of a service account are not in the evidence',
+    [np('p', ingress(`{ action: Allow, source: { serviceAccounts: { selector: "a == 'b'" } } }`))],
+    'shop/api shop/web',
     'unknown',
+  ],
+  [
+    'a policy for the pods of a service account',
+    [np('p', `{ serviceAccountSelector: "projectcalico.org/name == 'default'", types: [Ingress] }`)],
+    C,
+    'deny',
+  ],
+  [
+    'a policy for the pods of another',
+    [np('p', `{ serviceAccountSelector: "projectcalico.org/name == 'a'", types: [Ingress] }`)],
+    C,
+    'allow',
   ],
   [
     'service accounts: the world has none',
@@ -634,6 +664,7 @@ const ROWS: readonly Row[] = [
     'allow',
   ],
   ['an unknown field of the policy', [np('p', '{ selector: all(), types: [Ingress], future: 1 }')], C, 'unknown'],
+  ['an unknown field of a policy that allows', [np('p', ingress('{ action: Allow }', ', future: 1'))], C, 'unknown'],
   ['an unknown field of a rule', [np('p', ingress('{ action: Allow, future: 1 }'))], C, 'unknown'],
   ['rules that are no list', [np('p', '{ types: [Ingress], ingress: 5 }')], C, 'unknown'],
 ]

@@ -3,7 +3,7 @@
  * gives a pod's endpoint the labels of its namespace (prefix `pcns.`) and of its service account (`pcsa.`), and some of its own
  * (libcalico-go/lib/backend/k8s/conversion, syncersv1/updateprocessors/rules.go).
  */
-import { NAME_LABEL } from '../end.ts'
+import { ACCOUNT_LABEL, NAME_LABEL } from '../end.ts'
 import type { Requirement, Selector } from '../policy.ts'
 import type { Expression } from './expression.ts'
 
@@ -65,8 +65,14 @@ const membership = (key: string, values: readonly string[], inside: boolean): Re
 })
 
 function leaf(key: string, space: Space, requirement: Requirement, negated = false): Condition {
-  if (space === 'serviceaccount' || key.startsWith('pcsa.') || key === 'projectcalico.org/serviceaccount')
-    return { on: 'pods', requirement: opaque(key, 'it asks for the service account of the pod') }
+  const onPods = (own: string): Condition => {
+    const moved = { ...requirement, key: own }
+    return { on: 'pods', requirement: negated ? noneOf(moved) : moved }
+  }
+  if (space === 'serviceaccount' || key.startsWith('pcsa.')) {
+    if (key === 'projectcalico.org/name' || key === 'pcsa.projectcalico.org/name') return onPods(ACCOUNT_LABEL)
+    return { on: 'pods', requirement: opaque(key, 'it asks for labels of the service account of the pod') }
+  }
   if (space === 'namespace')
     return onNamespace(key === 'projectcalico.org/name' ? NAME_LABEL : key, requirement, negated)
   if (key === 'projectcalico.org/namespace') return onNamespace(NAME_LABEL, requirement, negated)
@@ -75,7 +81,7 @@ function leaf(key: string, space: Space, requirement: Requirement, negated = fal
     return onNamespace(own === 'projectcalico.org/name' ? NAME_LABEL : own, requirement, negated)
   }
   if (key === 'projectcalico.org/orchestrator') return constant(requirement, 'k8s') !== negated
-  return { on: 'pods', requirement: negated ? noneOf(requirement) : requirement }
+  return onPods(key)
 }
 
 const opaque = (key: string, why: string): Requirement => ({ key, operator: 'opaque', values: [why] })

@@ -2,7 +2,7 @@
  * Selectors of Cilium: labels with a source before the key, and labels of the namespace among them. Sources: pkg/labels,
  * pkg/k8s/apis/cilium.io/utils/utils.go getEndpointSelector, Documentation/operations/performance/scalability/identity-relevant-labels.
  */
-import { NAME_LABEL } from '../end.ts'
+import { ACCOUNT_LABEL, NAME_LABEL } from '../end.ts'
 import type { Requirement, Selector } from '../policy.ts'
 import { decodeSelector } from '../selector.ts'
 import type { Complain } from '../tier.ts'
@@ -38,6 +38,7 @@ export function splitSelector(raw: unknown, complain: Complain): SplitSelector {
     else if (source !== 'any' && source !== 'k8s') pods.push(opaque(r.key, `labels of source ${source} are not known`))
     else if (key === NAMESPACE) namespaces.push({ ...r, key: NAME_LABEL })
     else if (key.startsWith(NAMESPACE_LABELS)) namespaces.push({ ...r, key: key.slice(NAMESPACE_LABELS.length) })
+    else if (key === 'io.cilium.k8s.policy.serviceaccount') pods.push({ ...r, key: ACCOUNT_LABEL })
     else if (key.startsWith('io.cilium.k8s.policy.'))
       pods.push(opaque(key, `${key} is not among the labels of the pod`))
     else if (LEFT_OUT.test(key)) pods.push(opaque(key, `Cilium finds no pod by ${key} unless it is told to`))

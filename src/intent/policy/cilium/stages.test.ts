@@ -124,8 +124,14 @@ const ROWS: readonly Row[] = [
     'deny',
   ],
   [
-    'service accounts are not in the labels',
-    [ingress('{ fromEndpoints: [{ matchLabels: { io.cilium.k8s.policy.serviceaccount: x } }] }')],
+    'a service account',
+    [ingress('{ fromEndpoints: [{ matchLabels: { io.cilium.k8s.policy.serviceaccount: default } }] }')],
+    A,
+    'allow',
+  ],
+  [
+    'the name of the cluster is not in the evidence',
+    [ingress('{ fromEndpoints: [{ matchLabels: { io.cilium.k8s.policy.cluster: x } }] }')],
     A,
     'unknown',
   ],
