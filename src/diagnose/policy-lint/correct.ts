@@ -60,7 +60,7 @@ function edited(world: LintWorld, object: OtherObject, edits: readonly Edit[]): 
   const doc = (text === null ? null : ownDocument(text)) ?? new YamlDocument(bare(object.raw), { version: '1.1' })
   for (const edit of edits) if (!apply(doc, edit)) return null
   // People write lists either way; the document's own way is kept.
-  const indentSeq = text === null || !/^(\s*)[\w.]+:\s*(#.*)?\n\1- /m.test(text)
+  const indentSeq = text === null || !/^([ \t]*)[\w.]+:[ \t]*(#.*)?\n\1- /m.test(text)
   const out = doc.toString({ lineWidth: 0, indentSeq, flowCollectionPadding: text === null || !/\[\S/.test(text) })
   return out.length > LONGEST_TEXT ? null : out
 }

@@ -3,15 +3,17 @@ import {
   type DirectionResult,
   evaluatePolicy,
   type PolicyConsidered,
+  type PolicyRef,
   type PolicyResult,
   type RuleConsidered,
 } from '../../intent/policy/index.ts'
 import type { NetworkPolicy } from '../../intent/policy/policy.ts'
+import { ADMIN, BASELINE } from '../../intent/policy/stages.ts'
 import type { KubeObjects, PodObject } from '../../kubeobj/objects.ts'
 import type { Finding, Remedy } from '../../model/finding.ts'
 import { type Correction, correct } from './correct.ts'
 import { type DnsServers, dnsRule, dnsServers, hasNodeCache } from './dns-servers.ts'
-import { dnsUnknown, isolating, namesPeers, standIns } from './dns-unknown.ts'
+import { dnsUnknown, isolating, standIns } from './dns-unknown.ts'
 import { lintFinding, listed, placeOf } from './finding.ts'
 import { isSubject, type LintPolicy, type LintWorld, namespaceOf } from './input.ts'
 import { withPossibleAddresses } from './possible-address.ts'
@@ -86,13 +88,37 @@ const byTier = (d: DirectionResult): Decided | null =>
 
 function deniedByTier(j: Judged, by: Decided): Finding {
   const { rule } = by
-  const name = `${rule?.policy.kind} ${rule?.policy.namespace ? `${rule.policy.namespace}/` : ''}${rule?.policy.name}`
-  return lintFinding('policy-admin-denies-dns', 'warning', name, {
+  const name = rule ? refName(rule.policy) : by.stage
+  const admin = by.stage === ADMIN
+  return lintFinding(admin ? 'policy-admin-denies-dns' : 'policy-denies-dns', 'warning', admin ? name : j.w.name, {
     title: `${name} denies ${j.w.name} the cluster DNS`,
-    text: `Rule ${rule?.name} of the ${by.stage} denies port ${j.servers.ports.UDP} of ${podText(j.server)}; no NetworkPolicy can admit it again, and every name looked up times out.`,
+    text: `Rule ${rule?.name} of ${name} (${by.stage}) denies port ${j.servers.ports.UDP} of ${podText(j.server)}, and every name looked up times out.${
+      admin
+        ? ' No NetworkPolicy can admit it again.'
+        : by.stage === BASELINE
+          ? ' A NetworkPolicy that admits it comes before.'
+          : ''
+    }`,
     evidence: rule ? [rule.policy.evidence] : [],
-    remedy: { text: 'Accept or pass the DNS in a rule before it.', verified: false },
+    remedy: {
+      text: admin
+        ? 'Accept or pass the DNS in a rule before it.'
+        : 'Admit the DNS in a rule before it, or in a policy that is evaluated before.',
+      verified: false,
+    },
   })
+}
+
+/** NetworkPolicies by name alone, as everywhere; others with their kind. */
+const refName = (p: PolicyRef) => {
+  const name = p.namespace === '' ? p.name : `${p.namespace}/${p.name}`
+  return p.kind === 'NetworkPolicy' ? name : `${p.kind} ${name}`
+}
+
+/** Some rule that was looked at admits pods, or any peer. */
+function admitsPods(d: DirectionResult): boolean {
+  const allows = d.considered.flatMap((c) => c.rules).filter((r) => r.action === 'allow')
+  return allows.some((r) => r.peers.length === 0 || r.peers.some((p) => p.kind === 'pods' || p.kind === 'domains'))
 }
 
 /** What was meant to admit the DNS and does not. */
@@ -187,9 +213,14 @@ function rawPorts(p: LintPolicy, index: number): readonly { port?: unknown; prot
 
 function deniedByEgress(j: Judged): Finding {
   const { w, world, servers, policies, udp } = j
-  const names = policies.map((p) => p.name)
+  const d = udp.egress.decision === 'deny' ? udp.egress : j.tcp.egress
+  const names = d.policies.map(refName)
   const evidence = [
     ...policies.slice(0, 4).map((p) => placeOf(world, p.object, ['spec', 'egress'])),
+    ...d.policies
+      .filter((p) => p.kind !== 'NetworkPolicy')
+      .map((p) => p.evidence)
+      .slice(0, 4),
     servers.service.evidence,
   ]
   if (udp.egress.decision !== 'deny') {
@@ -206,7 +237,7 @@ function deniedByEgress(j: Judged): Finding {
     })
   }
   const what = caseOf(j)
-  const named = namesPeers(policies.map((p) => p.policy))
+  const named = admitsPods(udp.egress)
   const severity = what.forgotten && !named ? 'info' : 'warning'
   return lintFinding('policy-denies-dns', severity, w.name, {
     title: `${w.name} cannot ask the cluster DNS: ${listed(names)} isolate${names.length === 1 ? 's' : ''} it for egress`,

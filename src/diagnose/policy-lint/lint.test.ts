@@ -549,8 +549,58 @@ const TIERS: readonly Row[] = [
   },
 ]
 
+const CALICO = `apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: { name: web, namespace: shop }
+spec:
+  selector: app == 'web'
+  types: [Egress]
+  egress: [{ action: Allow, protocol: TCP, destination: { selector: "app == 'api'" } }]
+`
+const CILIUM = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: web, namespace: shop }
+spec:
+  endpointSelector: { matchLabels: { app: web } }
+  egress: [{ toEndpoints: [{ matchLabels: { app: api } }] }]
+`
+const BANP = (...rules: string[]) =>
+  tier('BaselineAdminNetworkPolicy', 'default', `${all}\negress:\n${rules.map((r) => `  - ${r}`).join('\n')}`)
+
+const DIALECTS: readonly Row[] = [
+  {
+    name: 'Calico isolates, DNS forgotten',
+    docs: [...BASE, CALICO],
+    finds: ['warning policy-denies-dns'],
+    says: /shop\/web isolates it/,
+  },
+  {
+    name: 'Cilium isolates, DNS forgotten',
+    docs: [...BASE, CILIUM],
+    finds: ['warning policy-denies-dns'],
+    says: /CiliumNetworkPolicy shop\/web isolates it/,
+  },
+  {
+    name: 'the Baseline denies the DNS',
+    docs: [...BASE, BANP('{ action: Deny, to: [{ namespaces: {} }] }')],
+    finds: ['warning policy-denies-dns'],
+    says: /comes before/,
+  },
+  {
+    name: 'the Baseline denies after allowing the DNS',
+    docs: [
+      ...BASE,
+      BANP(
+        '{ action: Allow, to: [{ namespaces: { matchLabels: { kubernetes.io/metadata.name: kube-system } } }] }',
+        '{ action: Deny, to: [{ namespaces: {} }] }',
+      ),
+    ],
+    finds: [],
+  },
+]
+
 describe('policy lint', () => {
-  it.each([...ROWS, ...TIERS])('$name', ({ docs, finds, says, verified, complete }) => {
+  it.each([...ROWS, ...TIERS, ...DIALECTS])('$name', ({ docs, finds, says, verified, complete }) => {
     const findings = lint(docs, complete)
     if (finds.length === 0) expect(findings.map((f) => `${f.severity} ${f.code}: ${f.title}`)).toEqual([])
     expect(codes(findings)).toEqual(expect.arrayContaining([...finds]))

@@ -124,6 +124,8 @@ function unreachable(stage: Stage, world: LintWorld): Finding[] {
       for (const [index, rule] of (p.rules[direction] ?? []).entries()) {
         const by = before.find(
           (b) =>
+            // NetworkPolicies among a plugin's own are the business of the other check.
+            !(b.p.kind === 'NetworkPolicy' && p.kind === 'NetworkPolicy') &&
             (b.p === p || (b.p.priority !== p.priority && subjectCovers(b.p, p))) &&
             ruleCovers({ rule: b.rule, namespace: b.p.namespace }, { rule, namespace: p.namespace }),
         )
