@@ -463,6 +463,12 @@ const ROWS: readonly Row[] = [
     'unknown',
   ],
   [
+    'order 1000 as well: also where the names would agree',
+    [np('a', ingress('{ action: Deny }', ', order: 1000')), policy('shop', 'k', '{ podSelector: {}, ingress: [{}] }')],
+    C,
+    'unknown',
+  ],
+  [
     'an earlier tier overrules NetworkPolicy',
     [
       gnp('x.p', '{ tier: x, types: [Ingress], ingress: [{ action: Allow }] }'),
