@@ -17,6 +17,7 @@ export interface MatrixTextOptions {
 }
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
+const HEAD = 'row reaches column'
 /** Narrowest column of names. */
 const NAMES = 24
 /** Lines of a list that is cut. */
@@ -66,7 +67,7 @@ function fits(grid: Grid, width: number): boolean {
 function gridLines(grid: Grid, s: Style, o: MatrixTextOptions): string[] {
   const column = new Map(grid.targets.map((n, i) => [n, LETTERS[i]!]))
   const longest = Math.max(...grid.names.map((n) => stringWidth(n)))
-  const room = Math.min(longest + 2, o.width - grid.targets.length * 2 - 1)
+  const room = Math.min(Math.max(longest + 2, HEAD.length), o.width - grid.targets.length * 2 - 1)
   const marks = new Map<string, string>()
   const markOf = (cell: GridCell | null): string => {
     if (!cell) return ' '
@@ -95,7 +96,7 @@ function gridLines(grid: Grid, s: Style, o: MatrixTextOptions): string[] {
     }
     return `${label(source)} ${grid.targets.map((t) => markOf(cells[t]!)).join(' ')}`.trimEnd()
   })
-  const head = `${'row reaches column'.padEnd(room).slice(0, room)} ${grid.targets.map((t) => column.get(t)).join(' ')}`
+  const head = `${HEAD.padEnd(room)} ${grid.targets.map((t) => column.get(t)).join(' ')}`
   const only = grid.targets.filter((t) => !grid.sources.includes(t))
   const legend = [
     ...(seen.all ? ['● every port'] : []),
