@@ -27,7 +27,7 @@ export function prioritised(placed: readonly Placed[]): readonly StagePolicy[] {
 
 /** By place: the first place of those it is tied with. Places that are absent have a defined order. */
 function tiesOf(sorted: readonly Placed[]): ReadonlyMap<number, number> {
-  const places = sorted.map((p, i) => ({ p, i }))
+  const places = sorted.map((p, i) => ({ p, i, key: newKey(p) }))
   const global = places.filter(({ p }) => p.namespace === '')
   const parent = new Map<number, number>()
   const rootOf = (i: number): number => {
@@ -44,22 +44,27 @@ function tiesOf(sorted: readonly Placed[]): ReadonlyMap<number, number> {
   if (!byNamespace.has('')) byNamespace.set('', [])
   for (const [namespace, own] of byNamespace) {
     const together = namespace === '' ? global : [...global, ...own].sort((x, y) => x.i - y.i)
-    const unsure: [number, number][] = []
     together.forEach((x, at) => {
-      // Those before it that are Calico's own, or all when it is: Kubernetes' policies among themselves only allow.
-      for (let before = 0; before < at; before++) {
-        const y = together[before]!
-        if ((!x.p.fromKubernetes || !y.p.fromKubernetes) && undecided(y.p, x.p)) unsure.push([before, at])
-      }
+      const from = together.slice(0, at).findIndex((y) => undecided(y, x, namespace))
+      for (let k = from + 1; from >= 0 && k <= at; k++) unite(together[from]!.i, together[k]!.i)
     })
-    for (const [from, to] of unsure) for (let at = from + 1; at <= to; at++) unite(together[from]!.i, together[at]!.i)
   }
   return new Map([...parent.keys()].map((i) => [i, rootOf(i)]))
 }
 
-/** Of two that the old names put in this order: the new names do not. How those of Kubernetes' own are called there differs. */
-const undecided = (x: Placed, y: Placed): boolean =>
-  x.fromKubernetes || y.fromKubernetes || compare(newKey(x), newKey(y)) >= 0
+interface Place {
+  readonly p: Placed
+  readonly key: string
+}
+
+/** Of two that the old names put in this order: the new names do not, or it cannot be told. */
+function undecided(x: Place, y: Place, namespace: string): boolean {
+  // Kubernetes' policies among themselves only allow; two global ones are compared once, not in every namespace.
+  if (x.p.fromKubernetes && y.p.fromKubernetes) return false
+  if (namespace !== '' && x.p.namespace === '' && y.p.namespace === '') return false
+  // What a policy of Kubernetes is called there differs as well.
+  return x.p.fromKubernetes || y.p.fromKubernetes || compare(x.key, y.key) >= 0
+}
 
 const oldKey = (p: Placed): string => `${p.namespace === '' ? '' : `${p.namespace}/`}${p.storedName}`
 const newKey = (p: Placed): string => `${p.name}/${p.namespace}/${p.kind}`
