@@ -58,7 +58,8 @@ const tidy = (n: number) => (n >= 10 ? Math.round(n) : Math.round(n * 10) / 10)
 
 function lineOf(d: PolicyDifference, verb: string): string {
   const flows = flowsText(d)
-  return clean(`${d.from} → ${d.to}: ${verb} ${portsText(d)}${flows === '' ? '' : `, ${flows}`}`, 600)
+  const self = d.from === d.to ? ' (between its replicas)' : ''
+  return clean(`${d.from} → ${d.to}${self}: ${verb} ${portsText(d)}${flows === '' ? '' : `, ${flows}`}`, 600)
 }
 
 /** Differences under the changes that make them. */

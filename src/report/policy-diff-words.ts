@@ -29,7 +29,7 @@ export function dnsText(d: PolicyDifference): string {
 /** Why, in a sentence without a full stop; empty where it is not known. */
 export function becauseText(because: readonly PolicyCause[], most = 3): string {
   if (because.length === 0) return ''
-  const told = because.slice(0, most).map((c) => `${causeText(c)}${c.direction ? ` (decides ${c.direction})` : ''}`)
+  const told = because.slice(0, most).map((c) => causeText(c))
   const more = because.length > most ? `, and ${because.length - most} more` : ''
   const alone = because[0]!.alone
   const joint = alone ? '; or ' : ' and '
@@ -40,7 +40,7 @@ export function becauseText(because: readonly PolicyCause[], most = 3): string {
 const VERB = { added: 'is new', removed: 'is gone', changed: 'changed' } as const
 
 function causeText(c: PolicyCause): string {
-  return `${c.object} ${VERB[c.change]}${c.place === undefined ? '' : ` (${c.place})`}`
+  return `${c.object}${c.direction ? ` (${c.direction})` : ''} ${VERB[c.change]}${c.place === undefined ? '' : ` (${c.place})`}`
 }
 
 /** `214 flows/min`, `3 flows`; empty where none were seen. */

@@ -33,8 +33,14 @@ export function sidesOf(before: KubeObjects, after: KubeObjects): { readonly bef
   return { before: sideOf(before, split), after: sideOf(after, split) }
 }
 
+/** One state on its own. */
+export function stateOf(objects: KubeObjects): Side {
+  const first = sideOf(objects, new Set())
+  return first.matrix.split.length === 0 ? first : sideOf(objects, new Set(first.matrix.split))
+}
+
 /** `split`: workloads listed pod by pod. */
-export function sideOf(objects: KubeObjects, split: ReadonlySet<string>): Side {
+function sideOf(objects: KubeObjects, split: ReadonlySet<string>): Side {
   const named = workloadNames(objects)
   const workloadOf: WorkloadName = (pod) => {
     if (pod.meta.name.endsWith(REPLICA)) return `${named(pod)}${REPLICA}`
