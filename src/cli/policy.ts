@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { declarePolicyCheck } from './policy-check.ts'
 import { declarePolicyDiff } from './policy-diff.ts'
+import { declarePolicyGenerate } from './policy-generate.ts'
 import { declarePolicyLint } from './policy-lint.ts'
 import { declarePolicyMatrix } from './policy-matrix.ts'
 import { declarePolicyWhatIf } from './policy-what-if.ts'
@@ -15,4 +16,5 @@ export function declarePolicy(program: Command): void {
   declarePolicyMatrix(policy)
   declarePolicyWhatIf(policy)
   declarePolicyDiff(policy)
+  declarePolicyGenerate(policy)
 }
