@@ -5,7 +5,7 @@ import { isObject } from '../../intent/policy/selector.ts'
 import type { Finding } from '../../model/finding.ts'
 import { correct } from './correct.ts'
 import { lintFinding, objectOf, pathText, placeOf } from './finding.ts'
-import { type LintPolicy, type LintWorld, peersPath, rulesOf } from './input.ts'
+import { DIRECTIONS, type LintPolicy, type LintWorld, type Path, peersPath, rulesOf } from './input.ts'
 
 /** `policy-invalid`: one finding for each sentence of the decoder. */
 export function invalid(p: LintPolicy, world: LintWorld): Finding[] {
@@ -15,13 +15,23 @@ export function invalid(p: LintPolicy, world: LintWorld): Finding[] {
     return lintFinding('policy-invalid', 'error', objectOf(p), {
       title: `NetworkPolicy ${p.name}: ${said}`,
       text: `The API server refuses this. Read from a file it has no meaning that can be relied on, so whatever depends on it is unknown.`,
-      evidence: [placeOf(world, p.object, place ? ['spec'] : ['spec'])],
+      evidence: [placeOf(world, p.object, place ? ruleAt(p, Number(place[1])) : ['spec'])],
       remedy: {
         text: 'Correct the field; `kubectl apply --dry-run=server` tells whether the API server takes it.',
         verified: false,
       },
     })
   })
+}
+
+/** The decoder counts rules and does not say of which direction; where only one has that many it is clear. */
+function ruleAt(p: LintPolicy, index: number): Path {
+  const spec = isObject(p.object.raw.spec) ? p.object.raw.spec : {}
+  const has = DIRECTIONS.filter((d) => {
+    const rules = spec[d]
+    return Array.isArray(rules) && rules.length > index
+  })
+  return has.length === 1 ? ['spec', has[0] ?? '', index] : ['spec']
 }
 
 /** `policy-replaced`: same kind and name twice. */

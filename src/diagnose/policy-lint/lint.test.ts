@@ -629,6 +629,11 @@ describe('policy lint', () => {
     expect(f?.remedy?.manifest).toBe(policy('p', spec.replace('port: 80', 'port: 9090')))
   })
 
+  it('tells nonsense once, at its rule', () => {
+    const found = lint(withSpec(`${api}\ningress: [{}, { ports: [{ port: 0 }] }]`))
+    expect(said(found, 'policy-invalid').map((f) => f.evidence[0]?.text.split(':')[0])).toEqual(['spec.ingress[1]'])
+  })
+
   it('points at the line of the field', () => {
     const docs = withSpec(`${api}\ningress:\n- ports:\n  - port: 80`)
     const line = docs

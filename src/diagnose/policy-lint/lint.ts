@@ -53,15 +53,21 @@ export function policyCount(input: LintInput): number {
 
 /** Policies of other kinds: what their decoder does not understand. */
 function otherInvalid(world: LintWorld): Finding[] {
-  return stagesOf(policyCluster(world.objects)).issues.map((issue) => {
-    const at = issue.message.indexOf(': ')
-    const object = at < 0 ? issue.artefact : issue.message.slice(0, at)
-    // Of a plugin's dialect some things are right and not evaluated here.
-    const severity = /^(Baseline)?AdminNetworkPolicy |^ClusterNetworkPolicy /.test(object) ? 'error' : 'info'
-    return lintFinding('policy-invalid', severity, object, {
-      title: issue.message,
-      text: 'This is not understood, or the API server refuses it; whatever depends on it is unknown.',
-      evidence: [{ artefact: issue.artefact, ...(issue.line === undefined ? {} : { line: issue.line }), text: object }],
+  const told = new Set(world.policies.flatMap((p) => p.issues.map((i) => i.message)))
+  const { issues } = stagesOf(policyCluster(world.objects))
+  return issues
+    .filter((i) => !told.has(i.message))
+    .map((issue) => {
+      const at = issue.message.indexOf(': ')
+      const object = at < 0 ? issue.artefact : issue.message.slice(0, at)
+      // Of a plugin's dialect some things are right and not evaluated here.
+      const severity = /^(Baseline)?AdminNetworkPolicy |^ClusterNetworkPolicy /.test(object) ? 'error' : 'info'
+      return lintFinding('policy-invalid', severity, object, {
+        title: issue.message,
+        text: 'This is not understood, or the API server refuses it; whatever depends on it is unknown.',
+        evidence: [
+          { artefact: issue.artefact, ...(issue.line === undefined ? {} : { line: issue.line }), text: object },
+        ],
+      })
     })
-  })
 }
