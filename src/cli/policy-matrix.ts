@@ -99,6 +99,8 @@ async function chosen(
 ): Promise<ReadonlySet<number> | null> {
   if (text === undefined) return null
   const { endsOf } = await import('./policy-ends.ts')
+  const { policyCluster } = await import('../intent/policy/cluster.ts')
+  const { formatIp } = await import('../base/ip.ts')
   const { ends, outside, notes } = endsOf(objects, text, namespace)
   if (ends.length === 0) throw new UsageError(notes[0] ?? `${text}: nothing to ask about`)
   if (outside) return new Set(m.ends.filter((e) => e.kind === 'outside').map((e) => e.id))
@@ -106,8 +108,11 @@ async function chosen(
   const pods = new Set<PodObject>()
   for (const { end, pod } of ends) {
     if (pod) pods.add(pod)
-    else if (end.kind === 'ip') found.add(m.outsideEndOf(end.ip))
-    else throw new UsageError(`${text}: the matrix has pods and addresses, not nodes`)
+    else if (end.kind === 'ip') {
+      const holder = policyCluster(objects).podByIp.get(formatIp(end.ip))
+      if (holder) pods.add(holder)
+      else found.add(m.outsideEndOf(end.ip))
+    } else throw new UsageError(`${text}: the matrix has pods and addresses, not nodes`)
   }
   for (const pod of pods) {
     const id = m.endOf(pod)

@@ -42,8 +42,7 @@ export function policyMatrixText(
 }
 
 function mainLines(view: PolicyMatrixView, s: Style, o: MatrixTextOptions): string[] {
-  if (view.sources.length === 0 || view.ends.every((_, i) => !view.isTarget(i)))
-    return ['There is nothing to ask about.']
+  if (view.ends.every((e) => e.kind === 'outside')) return ['There are no pods to ask about.']
   const grid = gridOf(view)
   if (o.wide) return listLines(grid, s, o, Number.POSITIVE_INFINITY)
   if (fits(grid, o.width)) return gridLines(grid, s, o)
