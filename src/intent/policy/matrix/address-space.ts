@@ -3,6 +3,7 @@
  * region; a region may be several ranges.
  */
 import { formatIp, type Ip, ipv4, ipv6, networkOf, type Prefix } from '../../../base/ip.ts'
+import { type Bits, clearBit, noBits, setBit } from './bits.ts'
 
 /** A piece of an address space: cidrs less the excepted ones. */
 export interface Block {
@@ -23,7 +24,7 @@ export interface AddressSpace {
   readonly ranges: readonly AddressRange[]
   readonly regions: number
   /** Numbers of the blocks that hold the region. */
-  readonly blocksOf: readonly ReadonlySet<number>[]
+  readonly blocksOf: readonly Bits[]
   /** An address of the region. */
   readonly sampleOf: readonly Ip[]
   readonly regionOf: (ip: Ip) => number
@@ -50,7 +51,7 @@ function spanOf(p: Prefix): { readonly from: bigint; readonly to: bigint } {
 /** Cuts both families at the edges of the blocks. */
 export function addressSpace(blocks: readonly Block[]): AddressSpace {
   const ranges: AddressRange[] = []
-  const blocksOf: ReadonlySet<number>[] = []
+  const blocksOf: Bits[] = []
   const sampleOf: Ip[] = []
   const regions = new Map<string, number>()
   const starts: Record<4 | 6, bigint[]> = { 4: [], 6: [] }
@@ -67,21 +68,21 @@ export function addressSpace(blocks: readonly Block[]): AddressSpace {
     edges.delete(1n << BITS[family])
     const sorted = [...edges].sort((x, y) => (x < y ? -1 : x > y ? 1 : 0))
     const placeOf = new Map(sorted.map((edge, i) => [edge, i]))
-    const members: Set<number>[] = sorted.map(() => new Set())
-    const each = (p: Prefix, visit: (m: Set<number>) => void) => {
+    const members: Bits[] = sorted.map(() => noBits(blocks.length))
+    const each = (p: Prefix, visit: (m: Bits) => void) => {
       if (p.ip.family !== family) return
       const { from, to } = spanOf(p)
       const end = placeOf.get(to + 1n) ?? sorted.length
       for (let i = placeOf.get(from)!; i < end; i++) visit(members[i]!)
     }
     for (const [n, b] of blocks.entries()) {
-      for (const p of b.cidrs) each(p, (m) => m.add(n))
-      for (const p of b.except) each(p, (m) => m.delete(n))
+      for (const p of b.cidrs) each(p, (m) => setBit(m, n))
+      for (const p of b.except) each(p, (m) => clearBit(m, n))
     }
     starts[family] = sorted
     first[family] = ranges.length
     for (const [i, from] of sorted.entries()) {
-      const key = [...members[i]!].join(',')
+      const key = members[i]!.join()
       let region = regions.get(key)
       if (region === undefined) {
         region = regions.size

@@ -19,6 +19,10 @@ export function setBit(bits: Bits, i: number): void {
   bits[i >>> 5] = bits[i >>> 5]! | (1 << (i & 31))
 }
 
+export function clearBit(bits: Bits, i: number): void {
+  bits[i >>> 5] = bits[i >>> 5]! & ~(1 << (i & 31))
+}
+
 export function hasBit(bits: Bits, i: number): boolean {
   return ((bits[i >>> 5]! >>> (i & 31)) & 1) === 1
 }

@@ -163,7 +163,7 @@ export function finder(
     const simple = (f: Face) => f.region !== null && (!outsideOnly || f.end.kind === 'address')
     const out = eachFace(peer, namespace, 'elsewhere', (f) => !simple(f))
     for (const face of faces) {
-      if (!simple(face) || hasBit(unclear, face.id) || !space.blocksOf[face.region!]!.has(block)) continue
+      if (!simple(face) || hasBit(unclear, face.id) || !hasBit(space.blocksOf[face.region!]!, block)) continue
       setBit(out.sure, face.id)
       setBit(out.maybe, face.id)
     }
