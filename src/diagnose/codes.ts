@@ -548,8 +548,9 @@ export const CODES = {
   },
   'policy-enforcer-disagrees': {
     area: 'policy',
-    meaning: 'A rule of the policy engine drops what the NetworkPolicy objects allow.',
-    proof: 'The rule, and the decision of the objects.',
+    meaning:
+      'A rule of the policy engine drops what the policies allow (error), or its rules let through what they deny (warning).',
+    proof: 'The rule, or the chains of the engine, and the decision of the objects.',
     remedy: 'Look at the policy agent and its own policy kinds; restart it.',
   },
   'dns-no-endpoints': {

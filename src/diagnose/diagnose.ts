@@ -8,6 +8,7 @@ import type { ConnectionTrace } from '../model/trace.ts'
 import { dnsName } from './checks/dns/name.ts'
 import { meshMtls } from './checks/mesh/mtls.ts'
 import { misdelivered } from './checks/node/misdelivered.ts'
+import { letThrough } from './checks/policy/let-through.ts'
 import { endpointsSilent } from './checks/probe/endpoints.ts'
 import { someProbesLost } from './checks/probe/loss.ts'
 import { bigPacketsLost } from './checks/probe/mtu.ts'
@@ -37,6 +38,7 @@ const STATE_CHECKS: readonly ((q: Inquiry) => StateFinding[])[] = [
   refusedAfterAll,
   packetsVanish,
   endpointsSilent,
+  letThrough,
 ]
 
 /** A cause, and the failures it explains. */

@@ -43,7 +43,7 @@ export const policyNotEnforced: ClusterCheck = {
 const nameOf = (o: OtherObject) => `${o.meta.namespace}/${o.meta.name}`
 
 /** Null: somebody may enforce policies, as far as is known. */
-function nobodyEnforces(state: ClusterState) {
+export function nobodyEnforces(state: ClusterState) {
   const plugins = pluginsOf(state)
   if ([...plugins].some((p) => p !== 'flannel')) return null
   if (

@@ -4,50 +4,81 @@ import { formatIp, ipEquals } from '../../../base/ip.ts'
 import { protocolName } from '../../../base/protocol.ts'
 import { evaluatePolicy } from '../../../intent/policy/evaluate.ts'
 import { policyText, policyTexts } from '../../../intent/policy/policy-text.ts'
-import type { DirectionResult, PeerMiss, PolicyResult, ServiceHint } from '../../../intent/policy/result.ts'
+import type {
+  DirectionResult,
+  PeerMiss,
+  PolicyConsidered,
+  PolicyQuestion,
+  PolicyResult,
+  ServiceHint,
+} from '../../../intent/policy/result.ts'
 import { formatRequirement } from '../../../intent/policy/selector.ts'
 import { BASELINE } from '../../../intent/policy/stages.ts'
 import type { Packet } from '../../../model/packet.ts'
 import type { Code } from '../../codes.ts'
 import { diagnosis, type Words } from '../../finding.ts'
 import type { Check, Diagnosis, Failure, Inquiry } from '../../inquiry.ts'
-import { ownerOf, ownerText } from '../../view/owner.ts'
+import { type Owner, ownerOf, ownerText } from '../../view/owner.ts'
 import { directionWord, packetWords } from '../../view/words.ts'
 import { byNetfilter, onOuterPacket, ownerOfRule, ruleText } from '../netfilter/rule-facts.ts'
+import {
+  type Admitted,
+  admitting,
+  hostBlock,
+  nodeBlocks,
+  type PolicyPlace,
+  withNamespaceName,
+  withPort,
+} from './corrected.ts'
 import { dnsPolicy } from './manifest.ts'
 import { joinManifest, joinText, joinThatDenies } from './selector-join.ts'
 
-function ask(q: Inquiry, packet: Packet, src = packet.src): PolicyResult {
-  return evaluatePolicy(q.objects, {
+function questionOf(packet: Packet, src = packet.src): PolicyQuestion {
+  return {
     from: { kind: 'ip', ip: src },
     to: { kind: 'ip', ip: packet.dst },
     protocol: protocolName(packet.protocol),
     port: packet.dport === 0 ? null : packet.dport,
     family: packet.dst.family,
-  })
+  }
 }
 
-function misses(d: DirectionResult): PeerMiss[] {
-  return d.considered.flatMap((c) => c.rules.flatMap((r) => r.peers.flatMap((p) => p.misses)))
+function ask(q: Inquiry, packet: Packet, src = packet.src): PolicyResult {
+  return evaluatePolicy(q.objects, questionOf(packet, src))
 }
 
 /** A rule that admits this peer but names the Service port where the pod's port is meant. */
-function servicePortRule(d: DirectionResult): ServiceHint | null {
+function servicePortRule(d: DirectionResult): { readonly hint: ServiceHint; readonly at: PolicyPlace } | null {
   for (const c of d.considered)
     for (const r of c.rules) {
       if (r.peer !== 'yes') continue
-      for (const p of r.ports) for (const m of p.misses) if (m.kind === 'number' && m.service) return m.service
+      for (const p of r.ports)
+        for (const m of p.misses)
+          if (m.kind === 'number' && m.service) return { hint: m.service, at: placeOf(d, c, r.index, p.index) }
     }
   return null
 }
 
+const placeOf = (d: DirectionResult, c: PolicyConsidered, rule: number, index: number): PolicyPlace => ({
+  policy: c.policy,
+  direction: d.direction,
+  rule,
+  index,
+})
+
+type LabelMiss = PeerMiss & { readonly kind: 'namespace-label' }
+
 /** A namespace label that a rule asks for and no namespace of the cluster carries. */
-function absentLabel(q: Inquiry, d: DirectionResult): (PeerMiss & { readonly kind: 'namespace-label' }) | null {
-  for (const m of misses(d)) {
-    if (m.kind !== 'namespace-label' || m.requirement.operator !== 'In') continue
-    const { key, values } = m.requirement
-    if (!q.objects.namespaces.some((n) => values.includes(n.meta.labels[key] ?? ''))) return m
-  }
+function absentLabel(q: Inquiry, d: DirectionResult): { readonly miss: LabelMiss; readonly at: PolicyPlace } | null {
+  for (const c of d.considered)
+    for (const r of c.rules)
+      for (const p of r.peers)
+        for (const miss of p.misses) {
+          if (miss.kind !== 'namespace-label' || miss.requirement.operator !== 'In') continue
+          const { key, values } = miss.requirement
+          if (!q.objects.namespaces.some((n) => values.includes(n.meta.labels[key] ?? '')))
+            return { miss, at: placeOf(d, c, r.index, p.index) }
+        }
   return null
 }
 
@@ -86,24 +117,32 @@ function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis 
       where: { object: names.split(', ')[0] ?? '' },
     })
   const said = `${names} isolates ${who} for ${d.direction}, and no rule of it admits ${packetWords(packet)}; on ${f.hop.node} that is ${ruleText(f)}.`
-  const hint = servicePortRule(d)
-  if (hint)
+  const question = questionOf(packet)
+  const found = servicePortRule(d)
+  if (found) {
+    const { hint } = found
     return base('policy-uses-service-port', {
       title: `${names} allows port ${hint.port} of Service ${hint.name}, but policies see the pod's port ${packet.dport}`,
       text: `${said} It admits this peer on port ${hint.port}, the port of Service ${hint.namespace}/${hint.name}; policies are evaluated after the Service translation, where the port is ${hint.targetPort}.`,
-      remedy: { text: `Write port ${packet.dport} (or the name of the container port) in the policy.` },
+      remedy: {
+        text: `Write port ${packet.dport} (or the name of the container port) in the policy.`,
+        ...manifest(withPort(q.objects, question, found.at, packet.dport)),
+      },
     })
+  }
   const before = originalSource(f)
   if (!egress && before && ask(q, packet, before).ingress.decision === 'allow')
     return base('policy-ipblock-nat', {
       title: `${names} admits ${formatIp(before)}, but the pod sees ${formatIp(packet.src)}: a node translated the source`,
       text: `${said} It would admit ${formatIp(before)}, the real client; with externalTrafficPolicy Cluster the node that takes the connection puts its own address in place of the client's before the policy is evaluated.`,
       remedy: {
-        text: 'Set externalTrafficPolicy: Local on the Service, so that the client address is kept; or admit the node addresses and filter clients before the cluster.',
+        text: 'Set externalTrafficPolicy: Local on the Service, so that the client address is kept (and send clients only to nodes that have an endpoint); or admit the node addresses, as this policy does, and filter clients before the cluster.',
+        ...manifest(admitting(q.objects, question, d.policies[0], d.direction, nodes(q, packet))),
       },
     })
-  const label = absentLabel(q, d)
-  if (label) {
+  const absent = absentLabel(q, d)
+  if (absent) {
+    const { miss: label, at } = absent
     const wanted = formatRequirement(label.requirement)
     const ns = q.objects.namespaces.find((n) => n.meta.name === label.namespace)
     return base('policy-label-missing', {
@@ -112,6 +151,7 @@ function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis 
       evidence: ns ? [ns.evidence] : [],
       remedy: {
         text: 'Use the label every namespace has, kubernetes.io/metadata.name, or label the namespace. The policy engine then writes its rules anew.',
+        ...manifest(withNamespaceName(q.objects, question, at, label.requirement.key, label.namespace)),
         commands: [
           `kubectl label namespace ${label.namespace} ${label.requirement.key}=${label.requirement.values[0] ?? ''}`,
         ],
@@ -133,9 +173,32 @@ function explainDenial(f: Failure, q: Inquiry, result: PolicyResult): Diagnosis 
     text: `${said}${code === 'policy-denies-dns' ? ' Without port 53 to the cluster DNS every lookup of the pod fails.' : ''}`,
     remedy: {
       text: `If this connection is wanted, add a rule to ${d.direction} of ${names} that admits it; if not, all is as declared.`,
-      ...(code === 'policy-denies-dns' ? dnsRemedy(q, d, packet.dport) : {}),
+      ...manifest(
+        code === 'policy-denies-dns'
+          ? dnsPolicy(q.objects, d.policies[0], packet.dport)
+          : admitting(
+              q.objects,
+              question,
+              d.policies[0],
+              d.direction,
+              admittedOf(q, far, egress ? packet.dst : packet.src, packet),
+            ),
+      ),
     },
   })
+}
+
+const manifest = (text: string | null): { manifest?: string } => (text === null ? {} : { manifest: text })
+
+const nodes = (q: Inquiry, packet: Packet): Admitted => ({
+  kind: 'addresses',
+  what: 'nodes',
+  blocks: nodeBlocks(q.objects, packet.src.family),
+})
+
+function admittedOf(q: Inquiry, far: Owner, address: Packet['src'], packet: Packet): Admitted {
+  if (far.kind === 'pod' && far.pod) return { kind: 'pod', pod: far.pod }
+  return far.kind === 'node' ? nodes(q, packet) : { kind: 'addresses', what: 'address', blocks: [hostBlock(address)] }
 }
 
 /** A rule of the Admin or Baseline tier (or of the plugin's own policies) says deny: no other rule of a later stage can help. */
@@ -157,11 +220,6 @@ function denyingRule(f: Failure, q: Inquiry, d: DirectionResult): Diagnosis | nu
 }
 
 const egressCode = (packet: Packet): Code => (packet.dport === 53 ? 'policy-denies-dns' : 'policy-denies-egress')
-
-function dnsRemedy(q: Inquiry, d: DirectionResult, port: number): { manifest?: string } {
-  const manifest = dnsPolicy(q.objects, d.policies[0], port)
-  return manifest === null ? {} : { manifest }
-}
 
 /** `policy-enforcer-disagrees`: a policy engine's rule drops what the policies allow. */
 export const policyDisagrees: Check = {
