@@ -30,8 +30,8 @@ export function writePolicies(policies: readonly GeneratedPolicy[]): string {
 function document(p: GeneratedPolicy): string {
   const doc = new Document(policyObject(p), { version: '1.1', aliasDuplicateObjects: false })
   if (doc.contents) doc.contents.commentBefore = ` ${oneLine(p.comment)}`
-  comment(doc, 'ingress', p.ingress, 'nothing was seen to come in: all is refused')
-  comment(doc, 'egress', p.egress, 'nothing was seen to go out: all is refused')
+  comment(doc, 'ingress', p.ingress, 'nothing is wanted to come in: all is refused')
+  comment(doc, 'egress', p.egress, 'nothing is wanted to go out: all is refused')
   return doc.toString({ lineWidth: 0, flowCollectionPadding: true })
 }
 
