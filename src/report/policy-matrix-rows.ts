@@ -91,7 +91,7 @@ export function* connectionLines(
     if (ends[source]!.kind === 'outside') continue
     const { texts, to } = tails(source)
     const head = form.head(ends[source]!.name)
-    add(lines(texts, view.selfCounts ? -1 : placeOf(to, source), head, form.between))
+    add(lines(texts, view.selfCounts ? -1 : to.indexOf(source), head, form.between))
     if (piece.length >= PIECE) {
       yield piece
       piece = ''
@@ -102,7 +102,11 @@ export function* connectionLines(
   for (let i = 0; i < ends.length && rows.length > 0; i++) {
     if (ends[i]!.kind === 'outside' || !view.isTarget(i)) continue
     const at = new Map<number, number[]>()
-    for (const [k, row] of rows.entries()) at.set(row[i]!, [...(at.get(row[i]!) ?? []), strangers[k]!])
+    for (const [k, row] of rows.entries()) {
+      const group = at.get(row[i]!)
+      if (group) group.push(strangers[k]!)
+      else at.set(row[i]!, [strangers[k]!])
+    }
     for (const [id, group] of at) {
       const text = fragment(i, id)
       if (text !== '') for (const name of namesOf(group)) add(form.head(name) + text)
@@ -124,11 +128,6 @@ function grouped(ends: readonly number[], row: Uint32Array): Map<number, number[
     else out.set(row[i]!, [i])
   }
   return out
-}
-
-/** Where in the ascending part of `to` the number is; −1: nowhere. */
-function placeOf(to: Int32Array, wanted: number): number {
-  return to.indexOf(wanted)
 }
 
 function lines(texts: readonly string[], without: number, head: string, between: string): string {
