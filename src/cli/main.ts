@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { complete, printCompletion } from './complete.ts'
 import { declareCompletion } from './completion.ts'
 import { declareDoctor } from './doctor.ts'
+import { declareGuard } from './guard.ts'
 import { declareInventory } from './inventory.ts'
 import { declareLinks } from './inventory-views.ts'
 import { declareLab } from './lab.ts'
@@ -30,6 +31,7 @@ export function buildProgram(name: string): Command {
   declareLinks(program)
   declareRules(program)
   declarePolicy(program)
+  declareGuard(program)
   declareSnapshot(program)
   declareLab(program)
   declareCompletion(program)

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { declareGuard } from './guard.ts'
 import { declarePolicyCheck } from './policy-check.ts'
 import { declarePolicyDiff } from './policy-diff.ts'
 import { declarePolicyGenerate } from './policy-generate.ts'
@@ -17,4 +18,5 @@ export function declarePolicy(program: Command): void {
   declarePolicyWhatIf(policy)
   declarePolicyDiff(policy)
   declarePolicyGenerate(policy)
+  declareGuard(policy)
 }
