@@ -66,7 +66,7 @@ function check() {
         continue
       }
       const text = readFileSync(join(root, file), 'utf8')
-      const isTest = /\.test\.ts$/.test(file)
+      const isTest = /\.test(-data)?\.ts$/.test(file)
       for (const m of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
         const target = m[1]
         if (!target.startsWith('.')) {
