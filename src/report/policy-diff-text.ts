@@ -7,6 +7,8 @@ import { type Style, styleFor, wrap } from './style.ts'
 
 /** Lines of each part, unless `wide`. */
 const SHOWN = 12
+/** Changes whose effects are listed in a part. */
+const GROUPS = 10
 
 /** The whole comparison, ending in a newline. */
 export function policyDiffText(d: PolicyDiff, o: TextOptions): string {
@@ -38,13 +40,8 @@ export function policyDiffText(d: PolicyDiff, o: TextOptions): string {
   section('Lost', others, lost - dns.length, 'loses')
   section('Gained', d.gained, gained, 'gains')
   if (d.unknown.length > 0) {
-    out.push('', s.bold('Not known'))
-    out.push(
-      ...bounded(d.unknown, o, (u) => [
-        ...wrap(lineOf(u, 'may change:'), width, '  ', '    '),
-        ...u.why.slice(0, 2).flatMap((w) => wrap(clean(w), width, '    ', '    ').map(s.dim)),
-      ]),
-    )
+    const why = (u: PolicyDiff['unknown'][number]) => u.why.slice(0, 2).join('; ')
+    out.push('', s.bold('Not known'), ...group(d.unknown, (x) => lineOf(x, 'may change:'), o, s, why))
   }
   const names = (list: readonly string[]) => clean(listed(list, o.wide ? 1000 : 8), 5000)
   if (d.appeared.length > 0) out.push('', ...wrap(`New workloads: ${names(d.appeared)}`, width, '', '  '))
@@ -63,29 +60,39 @@ function lineOf(d: PolicyDifference, verb: string): string {
 }
 
 /** Differences under the changes that make them. */
-function group(
-  list: readonly PolicyDifference[],
-  line: (d: PolicyDifference) => string,
+function group<T extends PolicyDifference>(
+  list: readonly T[],
+  line: (d: T) => string,
   o: TextOptions,
   s: Style,
+  reason: (d: T) => string = (d) => becauseText(d.because),
 ): string[] {
   const width = o.width ?? 80
-  const groups = new Map<string, PolicyDifference[]>()
+  const groups = new Map<string, T[]>()
   for (const d of list) {
-    const why = becauseText(d.because)
+    const why = reason(d)
     const known = groups.get(why)
     if (known) known.push(d)
     else groups.set(why, [d])
   }
-  return [...groups].flatMap(([why, members]) => [
-    ...wrap(
-      why === '' ? 'no single change is known that does it' : `because ${clean(why, 600)}`,
-      width,
-      '  ',
-      '    ',
-    ).map(s.dim),
-    ...bounded(members, o, (d) => wrap(line(d), width, '    ', '      ')),
-  ])
+  const most = o.wide ? 1000 : GROUPS
+  const out = [...groups]
+    .slice(0, most)
+    .flatMap(([why, members]) => [
+      ...wrap(
+        why === '' ? 'no single change is known that does it' : `because ${clean(why, 600)}`,
+        width,
+        '  ',
+        '    ',
+      ).map(s.dim),
+      ...bounded(members, o, (d) => wrap(line(d), width, '    ', '      ')),
+    ])
+  const rest = [...groups.values()].slice(most)
+  if (rest.length > 0)
+    out.push(
+      `  … and ${rest.reduce((n, g) => n + g.length, 0)} more for ${rest.length} other reasons${o.wide ? '' : ' with -o wide'}`,
+    )
+  return out
 }
 
 function bounded<T>(list: readonly T[], o: TextOptions, lines: (t: T) => readonly string[]): string[] {

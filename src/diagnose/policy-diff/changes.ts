@@ -97,12 +97,6 @@ function workloadChanges(
   before: ReadonlyMap<string, readonly PodObject[]>,
   after: ReadonlyMap<string, readonly PodObject[]>,
 ): Change[] {
-  const face = (pods: readonly PodObject[]) =>
-    stable(
-      [
-        ...new Set(pods.map((p) => stable([unhashed(p.meta.labels), p.hostNetwork, p.containers.map((c) => c.ports)]))),
-      ].sort(),
-    )
   const replace = (old: readonly PodObject[], now: readonly PodObject[]) => (objects: KubeObjects) => {
     const gone = new Set(old.map((p) => `${p.meta.namespace}/${p.meta.name}`))
     return {
@@ -110,7 +104,7 @@ function workloadChanges(
       pods: [...objects.pods.filter((p) => !gone.has(`${p.meta.namespace}/${p.meta.name}`)), ...now],
     }
   }
-  return differences(before, after, face).flatMap(({ key, old, now }) =>
+  return differences(before, after, podFace).flatMap(({ key, old, now }) =>
     !old || !now
       ? []
       : [
@@ -125,6 +119,18 @@ function workloadChanges(
           },
         ],
   )
+}
+
+/** Equal for pods that policies with selectors and names of ports cannot tell apart; roll-outs do not count. */
+export function podFace(pods: readonly PodObject[]): string {
+  const faces = pods.map((p) =>
+    stable([
+      unhashed(p.meta.labels),
+      p.hostNetwork,
+      p.containers.flatMap((c) => c.ports.map((x) => [x.name, x.containerPort, x.protocol])).sort(),
+    ]),
+  )
+  return stable([...new Set(faces)].sort())
 }
 
 /** Labels that differ with every roll-out and that no policy should ask about. */

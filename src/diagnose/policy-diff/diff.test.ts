@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { collectFlows } from '../../flows/collect.ts'
+import { evaluatePolicy } from '../../intent/policy/evaluate.ts'
 import type { PolicyDifference } from '../../model/policy-diff.ts'
 import { policyDiff } from './diff.ts'
 import { DENY_EGRESS, load, policy, SHOP, workload } from './world.test-data.ts'
@@ -195,6 +196,63 @@ const policies = fc
 const apps = LABELS.map((l) => workload('Deployment', 'shop', l, `{ app: ${l} }`, '{ containerPort: 80 }')).join('\n')
 
 describe('properties', () => {
+  it('a pair and port is lost or gained exactly when the single answers say so', () => {
+    fc.assert(
+      fc.property(policies, policies, (x, y) => {
+        const [before, after] = [load(apps, x), load(apps, y)]
+        const d = policyDiff(before, after, { before: '', after: '' })
+        const listed = (list: readonly PolicyDifference[], from: string, to: string, protocol: string, port: number) =>
+          list.some(
+            (e) =>
+              e.from === `deploy/shop/${from}` &&
+              e.to === `deploy/shop/${to}` &&
+              e.ports.some((p) => {
+                const [, of, low, high] = /^(\w+)(?: (\d+)(?:-(\d+))?)?$/.exec(p)!
+                return of === protocol && (low === undefined || (port >= Number(low) && port <= Number(high ?? low)))
+              }),
+          )
+        const ends = LABELS.map((name) => ({ kind: 'pod' as const, namespace: 'shop', name }))
+        for (const from of ends)
+          for (const to of ends.filter((e) => e !== from))
+            for (const [protocol, port] of [
+              ['TCP', 80],
+              ['UDP', 53],
+              ['TCP', 8005],
+              ['SCTP', 9],
+            ] as const) {
+              const of = (o: typeof before) => evaluatePolicy(o, { from, to, protocol, port }).decision
+              const pair = `${of(before)} ${of(after)}`
+              const here = [from.name, to.name, protocol, port] as const
+              expect([listed(d.lost, ...here), pair]).toEqual([pair === 'allow deny', pair])
+              expect([listed(d.gained, ...here), pair]).toEqual([pair === 'deny allow', pair])
+            }
+      }),
+      { numRuns: 40 },
+    )
+  })
+  it('a cause that does it alone does: the earlier state with that change refuses', () => {
+    fc.assert(
+      fc.property(policies, policies, (x, y) => {
+        const [before, after] = [load(apps, x), load(apps, y)]
+        for (const l of policyDiff(before, after, { before: '', after: '' }).lost)
+          for (const b of l.because.filter(
+            (c) => c.alone && l.from.startsWith('deploy/') && l.to.startsWith('deploy/'),
+          )) {
+            const name = b.object.replace('NetworkPolicy shop/', '')
+            const swapped = {
+              ...before,
+              others: [
+                ...before.others.filter((o) => o.meta.name !== name),
+                ...after.others.filter((o) => o.meta.name === name),
+              ],
+            }
+            const again = policyDiff(before, swapped, { before: '', after: '' })
+            expect(again.lost.some((e) => e.from === l.from && e.to === l.to)).toBe(true)
+          }
+      }),
+      { numRuns: 8 },
+    )
+  })
   it('equal sets never differ; what one way loses the other way gains', () => {
     fc.assert(
       fc.property(policies, policies, (x, y) => {

@@ -1,7 +1,8 @@
 /** Manifests laid over objects, as `kubectl apply` and `kubectl delete` would: what the cluster would be after. */
 
 import type { WorkloadName } from '../../intent/policy/matrix/ends.ts'
-import type { KubeObjects, OtherObject } from '../../kubeobj/objects.ts'
+import type { KubeObjects, OtherObject, PodObject } from '../../kubeobj/objects.ts'
+import { podFace, podsByName } from './changes.ts'
 
 export interface Deletion {
   readonly kind: string
@@ -30,17 +31,27 @@ export function overlay(
   deletions: readonly Deletion[],
   workloadOf: WorkloadName,
 ): Overlay {
-  const names = new Set(applied.pods.flatMap((p) => workloadName(p, applied)))
-  const kept = { ...base, pods: base.pods.filter((p) => !names.has(workloadOf(p) ?? '')) }
+  const live = podsByName(base, workloadOf)
+  const rolled = new Set<string>()
+  const fresh = applied.pods.filter((pod) => {
+    const name = workloadName(pod, applied)
+    if (name === null) return true
+    const running = live.get(name)
+    // A template that makes the pods that run already changes none of them.
+    if (running && podFace(running) === podFace([pod])) return false
+    rolled.add(name)
+    return true
+  })
+  const kept = { ...base, pods: base.pods.filter((p) => !rolled.has(workloadOf(p) ?? '')) }
   const laid: KubeObjects = {
     nodes: replaced(kept.nodes, applied.nodes, nameOf),
-    pods: replaced(kept.pods, applied.pods, nameOf),
+    pods: replaced(kept.pods, fresh, nameOf),
     services: replaced(kept.services, applied.services, nameOf),
     endpointSlices: replaced(kept.endpointSlices, applied.endpointSlices, nameOf),
     namespaces: replaced(kept.namespaces, applied.namespaces, nameOf),
     events: kept.events,
     others: replaced(kept.others, applied.others, otherName),
-    known: new Set([...kept.known, ...applied.known]),
+    known: kept.known,
   }
   return deletions.reduce<Overlay>(
     ({ objects, missed }, d) => {
@@ -50,14 +61,11 @@ export function overlay(
     { objects: laid, missed: [] },
   )
 
-  function workloadName(
-    pod: Named & { readonly meta: { readonly owners: readonly { kind: string; name: string }[] } },
-    of: KubeObjects,
-  ): string[] {
+  /** Of a pod that stands for a workload of the manifests. */
+  function workloadName(pod: PodObject, of: KubeObjects): string | null {
     const owner = pod.meta.owners[0]
-    if (!owner || !of.others.some((o) => o.kind === owner.kind && o.meta.name === owner.name)) return []
-    const name = workloadOf(pod as KubeObjects['pods'][number])
-    return name === null ? [] : [name]
+    const there = owner && of.others.some((o) => o.kind === owner.kind && o.meta.name === owner.name)
+    return there ? workloadOf(pod) : null
   }
 }
 
