@@ -16,7 +16,8 @@ export interface GuardConnection {
   readonly to: string
   /** Lower case. */
   readonly protocol: string
-  readonly outcome: 'reaches' | 'partly' | 'blocked' | 'unknown'
+  /** `allowed`, `denied`: by the policies. `reaches`, `partly`, `blocked`: on the path that was followed. */
+  readonly outcome: 'allowed' | 'denied' | 'reaches' | 'partly' | 'blocked' | 'unknown'
   /** Why, in words. */
   readonly why: string
   /** Code of the finding, where the path was followed and fails. */

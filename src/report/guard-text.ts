@@ -21,6 +21,8 @@ export const connectionText = (c: GuardConnection): string => `${clean(c.from)} 
 /** What the connection does and why, in one sentence. */
 export function connectionWhy(c: GuardConnection): string {
   const does = {
+    allowed: 'allowed',
+    denied: 'denied',
     reaches: 'comes through',
     partly: 'comes through sometimes',
     blocked: 'does not come through',

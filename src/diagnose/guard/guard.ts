@@ -37,6 +37,7 @@ export interface GuardInput {
 /** Connections followed for all expectations together, at least one for each. */
 const MOST_IN_ALL = 2000
 const MOST_EXAMPLES = 5
+const OUTCOMES = { reaches: 'allowed', blocked: 'denied', unknown: 'unknown' } as const
 const DNS_PORT = { protocol: 'UDP', port: '53' }
 
 interface Prepared {
@@ -102,7 +103,7 @@ export function guard(input: GuardInput): GuardResult[] {
       ...names,
       to: withPort(names.to, c.port),
       protocol: c.protocol.toLowerCase(),
-      outcome: c.outcome,
+      outcome: OUTCOMES[c.outcome],
       ...input.explain(cluster, question, names),
     }
   }
