@@ -27,6 +27,8 @@ export interface PolicyDifference {
   readonly declared: readonly string[]
   /** `to` answers the cluster's DNS queries, and its DNS port is among `ports`. */
   readonly dns: boolean
+  /** Of lost DNS: other ends that still answer `from`, so that only some queries are lost. */
+  readonly dnsLeft?: readonly string[]
   readonly because: readonly PolicyCause[]
   /** Connections seen in the flows that this difference touches; absent without flows. */
   readonly flows?: number

@@ -22,6 +22,7 @@ function differenceJson(d: PolicyDifference): Record<string, unknown> {
     ports: d.ports,
     declared: d.declared,
     ...(d.dns ? { dns: true } : {}),
+    ...(d.dnsLeft === undefined ? {} : { dnsLeft: d.dnsLeft.map(text) }),
     ...(d.flows === undefined ? {} : { flows: d.flows }),
     ...(d.flowsPerMinute === undefined ? {} : { flowsPerMinute: d.flowsPerMinute }),
     because: d.because.map(causeJson),

@@ -1,6 +1,6 @@
 /** The comparison as GitHub-flavoured markdown for pull requests: the verdict and DNS in sight, long lists folded. */
 import type { PolicyDiff, PolicyDifference } from '../model/policy-diff.ts'
-import { becauseText, cutText, dnsText, flowsText, listed, portsText, verdictText } from './policy-diff-words.ts'
+import { becauseText, cutText, dnsTexts, flowsText, listed, portsText, verdictText } from './policy-diff-words.ts'
 import { markdownText } from './walk-markdown.ts'
 
 /** Rows in sight; longer lists are folded. */
@@ -19,11 +19,10 @@ export function policyDiffMarkdown(d: PolicyDiff): string {
   const mark = lost > 0 ? '❌' : unknown > 0 ? '❔' : gained > 0 ? '⚠️' : '✅'
   const out = [`### ${mark} NetworkPolicy: ${verdictText(d)}`, '', `${md(d.before)} → ${md(d.after)}`]
   const dns = d.lost.filter((x) => x.dns)
-  for (const x of dns.slice(0, OPEN)) {
-    const why = becauseText(x.because)
-    out.push('', `> **DNS is lost.** ${md(dnsText(x))}.${why === '' ? '' : ` Because ${md(why)}.`}`)
-  }
-  if (dns.length > OPEN) out.push('', `> …and ${dns.length - OPEN} more workloads lose DNS.`)
+  const told = dnsTexts(dns)
+  for (const { text, because } of told.slice(0, OPEN))
+    out.push('', `> **DNS is lost.** ${md(text)}.${because === '' ? '' : ` Because ${md(because)}.`}`)
+  if (told.length > OPEN) out.push('', `> …and ${told.length - OPEN} more workloads lose DNS.`)
   if (d.flows) {
     const { cut, minutes, matched } = d.flows
     const over = minutes === null ? '' : ` (over ${Math.round(minutes * 10) / 10} minutes)`

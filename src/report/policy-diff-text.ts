@@ -2,7 +2,7 @@
 import type { PolicyDiff, PolicyDifference } from '../model/policy-diff.ts'
 import type { TextOptions } from './answer-text.ts'
 import { clean } from './clean.ts'
-import { becauseText, cutText, dnsText, flowsText, listed, portsText, verdictText } from './policy-diff-words.ts'
+import { becauseText, cutText, dnsTexts, flowsText, listed, portsText, verdictText } from './policy-diff-words.ts'
 import { type Style, styleFor, wrap } from './style.ts'
 
 /** Lines of each part, unless `wide`. */
@@ -21,7 +21,12 @@ export function policyDiffText(d: PolicyDiff, o: TextOptions): string {
     ...wrap(`${clean(d.before)} → ${clean(d.after)}`, width, '  ', '  ').map(s.dim),
   ]
   const dns = d.lost.filter((x) => x.dns)
-  if (dns.length > 0) out.push('', s.bold(s.red('DNS')), ...group(dns, (x) => clean(dnsText(x), 600), o, s))
+  if (dns.length > 0) {
+    const told = dnsTexts(dns).flatMap(({ text, because }) => [
+      wrap(clean(because === '' ? text : `${text}, because ${because}`, 1200), width, '  ', '    '),
+    ])
+    out.push('', s.bold(s.red('DNS')), ...bounded(told, o, (lines) => lines))
+  }
   const cut = d.flows?.cut ?? []
   if (d.flows)
     out.push(

@@ -17,13 +17,30 @@ export function portsText(d: PolicyDifference): string {
   return declared.length > 0 ? `${listed(declared, 4)} (of ${all})` : all
 }
 
-/** Losing DNS in a sentence. */
-export function dnsText(d: PolicyDifference): string {
-  const protocols = ['UDP', 'TCP'].filter((p) => d.declared.some((x) => x.startsWith(p)))
-  const who = `${d.from} can no longer`
-  const where = `(${listed(d.declared.length > 0 ? d.declared : d.ports, 4)} of ${d.to})`
-  if (protocols.join() === 'TCP') return `${who} ask the cluster DNS over TCP: answers too long for UDP fail ${where}`
-  return `${who} ask the cluster DNS: no name will resolve ${where}`
+/** Losing DNS in sentences, those of one sender and cause together. */
+export function dnsTexts(lost: readonly PolicyDifference[]): { readonly text: string; readonly because: string }[] {
+  const groups = new Map<string, PolicyDifference[]>()
+  for (const d of lost) {
+    const key = JSON.stringify([d.from, d.because, d.declared, d.ports])
+    const known = groups.get(key)
+    if (known) known.push(d)
+    else groups.set(key, [d])
+  }
+  return [...groups.values()].map((g) => ({ text: dnsText(g), because: becauseText(g[0]!.because) }))
+}
+
+function dnsText(group: readonly PolicyDifference[]): string {
+  const d = group[0]!
+  const lost = new Set(group.map((x) => x.to))
+  const left = (d.dnsLeft ?? []).filter((name) => !lost.has(name))
+  const servers = listed([...lost], 3)
+  const where = `(${listed(d.declared.length > 0 ? d.declared : d.ports, 4)} of ${servers})`
+  const protocols = ['UDP', 'TCP'].filter((p) => d.declared.length === 0 || d.declared.some((x) => x.startsWith(p)))
+  if (protocols.join() === 'TCP')
+    return `${d.from} can no longer ask the cluster DNS over TCP: answers too long for UDP fail ${where}`
+  if (left.length > 0)
+    return `${d.from} can no longer ask some of the DNS servers: queries that go there are lost ${where}; ${listed(left, 3)} still answer`
+  return `${d.from} can no longer ask the cluster DNS: no name will resolve ${where}`
 }
 
 /** Why, in a sentence without a full stop; empty where it is not known. */

@@ -119,6 +119,20 @@ describe('policyDiff', () => {
     )
     expect(d.notes.join()).toContain('assumed')
   })
+  it('one of two DNS servers lost is not all of it', () => {
+    const second = workload(
+      'Deployment',
+      'kube-system',
+      'dns-two',
+      '{ k8s-app: kube-dns, n: two }',
+      '{ containerPort: 5353, name: dns, protocol: UDP }',
+    )
+    const guard = policy('kube-system', 'two', '{ podSelector: { matchLabels: { n: two } } }')
+    const d = diff([SHOP, second], [SHOP, second, guard])
+    const dns = d.lost.filter((l) => l.dns && l.from === 'deploy/shop/web')
+    expect(dns.map((l) => [l.to, l.dnsLeft])).toEqual([['deploy/kube-system/dns-two', ['deploy/kube-system/coredns']]])
+    expect(diff([SHOP], [SHOP, DENY_EGRESS]).lost[0]).not.toHaveProperty('dnsLeft')
+  })
   it('replicas talk to each other', () => {
     const d = diff([SHOP], [SHOP, policy('shop', 'db', '{ podSelector: { matchLabels: { app: db } } }')])
     expect(d.lost.map((l) => `${l.from} > ${l.to}`)).toContain('sts/shop/db > sts/shop/db')

@@ -52,7 +52,8 @@ export function policyDiff(before: KubeObjects, after: KubeObjects, options: Dif
   })
   const comparison = compareSides(sides.before, sides.after)
   const causes = blame(states.before, states.after, changes)
-  const found = differences(comparison, sides, causes, states, notes)
+  const all = differences(comparison, sides, causes, states, notes)
+  const found = { ...all, lost: withDnsLeft(all.lost, comparison, sides, states) }
   const flows = options.flows ? weighFlows(options.flows, sides, comparison, options.namespace ?? 'default') : null
   const weigh = (list: readonly RawDifference[]) =>
     join(list, comparison).map((d) => ({ ...d, ...(flows ? flows.of(d.ends) : {}) }))
@@ -87,6 +88,31 @@ export function policyDiff(before: KubeObjects, after: KubeObjects, options: Dif
     flows: flows ? flows.told : null,
     notes,
   }
+}
+
+/** Losing one of several DNS servers loses the queries that go there, losing all of them every name. */
+function withDnsLeft(
+  lost: readonly RawDifference[],
+  comparison: Comparison,
+  sides: { readonly after: Side },
+  states: { readonly after: KubeObjects },
+): RawDifference[] {
+  const ports = dnsPorts(states.after)
+  const servers = comparison.ends.flatMap((end) => {
+    const pod = end.kind === 'pods' ? sides.after.podsOf.get(end.name)?.[0] : undefined
+    const udp =
+      pod && [...(ports.get(`${pod.meta.namespace}/${pod.meta.name}`) ?? [])].find((p) => p.startsWith('UDP '))
+    return udp === undefined ? [] : [{ end, port: Number(udp.slice(4)) }]
+  })
+  return lost.map((d) => {
+    if (!d.told.dns) return d
+    const left = servers.filter(({ end, port }) => {
+      if (end === d.to || end === d.from) return false
+      return comparison.sets.has(comparison.allowed(d.from, end).after.sure, 'UDP', port)
+    })
+    if (left.length === 0) return d
+    return { ...d, told: { ...d.told, dnsLeft: left.map(({ end }) => (end.kind === 'pods' ? end.name : '')) } }
+  })
 }
 
 type Weighed = PolicyDifference & { readonly why: readonly string[]; readonly ends: readonly RawDifference[] }
