@@ -74,7 +74,7 @@ ip -n x-vpn addr add 10.99.0.2/24 dev eth0; ip -n x-vpn link set eth0 up; ip -n 
   F047: CALICO,
   F085: `K apply namespace/monitoring '{"kind":"Namespace","metadata":{"name":"monitoring","labels":{"kubernetes.io/metadata.name":"monitoring","name":"monitoring"}}}'
 K patch pod/client1 '{"metadata":{"namespace":"monitoring"}}'
-K apply networkpolicy/web-mon '{"kind":"NetworkPolicy","metadata":{"name":"web-mon"},"spec":{"podSelector":{"matchLabels":{"app":"web"}},"policyTypes":["Ingress"],"ingress":[{"from":[{"namespaceSelector":{"matchLabels":{"name":"monitoring"}}}]}]}}'
+K apply networkpolicy/web-mon '{"kind":"NetworkPolicy","metadata":{"name":"web-mon"},"spec":{"podSelector":{"matchLabels":{"app":"web"}},"policyTypes":["Ingress"],"ingress":[{"from":[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}}}]}]}}'
 npol ingress web2 node2 "-s 10.244.1.10"`,
   F084: `K apply networkpolicy/web-80 '{"kind":"NetworkPolicy","metadata":{"name":"web-80"},"spec":{"podSelector":{"matchLabels":{"app":"web"}},"policyTypes":["Ingress"],"ingress":[{"from":[{"podSelector":{"matchLabels":{"app":"client"}}}],"ports":[{"protocol":"TCP","port":8080}]}]}}'
 npol ingress web2 node2 "-s 10.244.0.0/16 -p tcp --dport 8080"`,
