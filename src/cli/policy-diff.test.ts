@@ -130,6 +130,7 @@ describe('policy what-if', () => {
     [['--on', 'isolated', '--delete', 'netpol/shop/no-egress', '--fail-on', 'gained'], 1],
     [['--on', 'isolated', '-n', 'shop', '--delete', 'NetworkPolicy', 'no-egress', '--fail-on', 'any'], 1],
     [['deny.yaml', '--on', 'base', '--on', 'odd.yaml'], 1],
+    [['deny.yaml', '--on', 'odd.yaml'], 3],
   ])('%j gives %i', async (args, code) => {
     const files = args.map((a) => (/^(base|isolated|deny|odd)/.test(a) ? at(a) : a))
     expect((await run('what-if', ...files)).code).toBe(code)

@@ -92,8 +92,9 @@ export async function printDiff(
   return exitCode(result, failOn)
 }
 
-function exitCode({ totals }: PolicyDiff, failOn: FailOn): number {
-  const { lost, gained, unknown } = totals
+function exitCode({ totals, empty, unjudged }: PolicyDiff, failOn: FailOn): number {
+  const { lost, gained } = totals
+  const unknown = totals.unknown + (empty ? unjudged.length : 0)
   const failed = { lost: lost > 0, gained: gained > 0, any: lost + gained > 0, none: false }[failOn]
   return failed ? 1 : unknown > 0 && failOn !== 'none' ? 3 : 0
 }

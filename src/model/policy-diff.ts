@@ -61,6 +61,10 @@ export interface PolicyDiff {
   readonly appeared: readonly string[]
   readonly vanished: readonly string[]
   readonly changes: readonly PolicyChange[]
+  /** Changed policies that are about no workload of either state: what they change elsewhere cannot be told. */
+  readonly unjudged: readonly string[]
+  /** Neither state has a workload to judge by. */
+  readonly empty: boolean
   /** Null: no flows were given. */
   readonly flows: {
     readonly cut: readonly CutFlow[]

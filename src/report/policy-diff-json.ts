@@ -45,6 +45,7 @@ export function policyDiffJson(d: PolicyDiff): Record<string, unknown> {
       object: text(c.object),
       ...(c.place === undefined ? {} : { place: text(c.place) }),
     })),
+    unjudged: d.unjudged.map(text),
     ...(d.flows
       ? {
           flows: {

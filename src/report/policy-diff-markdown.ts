@@ -1,6 +1,16 @@
 /** The comparison as GitHub-flavoured markdown for pull requests: the verdict and DNS in sight, long lists folded. */
 import type { PolicyDiff, PolicyDifference } from '../model/policy-diff.ts'
-import { becauseText, cutText, dnsTexts, flowsText, listed, portsText, verdictText } from './policy-diff-words.ts'
+import {
+  becauseText,
+  cutText,
+  dnsTexts,
+  flowsText,
+  listed,
+  notesOf,
+  outcomeOf,
+  portsText,
+  verdictText,
+} from './policy-diff-words.ts'
 import { markdownText } from './walk-markdown.ts'
 
 /** Rows in sight; longer lists are folded. */
@@ -15,8 +25,8 @@ function md(text: string): string {
 
 /** The whole comparison, ending in a newline. */
 export function policyDiffMarkdown(d: PolicyDiff): string {
-  const { lost, gained, unknown } = d.totals
-  const mark = lost > 0 ? '❌' : unknown > 0 ? '❔' : gained > 0 ? '⚠️' : '✅'
+  const { lost, gained } = d.totals
+  const mark = { lost: '❌', unknown: '❔', gained: '⚠️', same: '✅' }[outcomeOf(d)]
   const out = [`### ${mark} NetworkPolicy: ${verdictText(d)}`, '', `${md(d.before)} → ${md(d.after)}`]
   const dns = d.lost.filter((x) => x.dns)
   const told = dnsTexts(dns)
@@ -41,7 +51,7 @@ export function policyDiffMarkdown(d: PolicyDiff): string {
   }
   if (d.appeared.length > 0) out.push('', `New workloads: ${md(listed(d.appeared, 20))}`)
   if (d.vanished.length > 0) out.push('', `Workloads that are gone: ${md(listed(d.vanished, 20))}`)
-  const notes = [...d.notes, ...(d.flows?.notes ?? [])]
+  const notes = notesOf(d)
   if (notes.length > 0) out.push('', ...notes.map((n) => `<sub>${md(n)}</sub><br>`))
   return `${out.join('\n')}\n`
 }

@@ -2,7 +2,17 @@
 import type { PolicyDiff, PolicyDifference } from '../model/policy-diff.ts'
 import type { TextOptions } from './answer-text.ts'
 import { clean } from './clean.ts'
-import { becauseText, cutText, dnsTexts, flowsText, listed, portsText, verdictText } from './policy-diff-words.ts'
+import {
+  becauseText,
+  cutText,
+  dnsTexts,
+  flowsText,
+  listed,
+  notesOf,
+  outcomeOf,
+  portsText,
+  verdictText,
+} from './policy-diff-words.ts'
 import { type Style, styleFor, wrap } from './style.ts'
 
 /** Lines of each part, unless `wide`. */
@@ -14,8 +24,8 @@ const GROUPS = 10
 export function policyDiffText(d: PolicyDiff, o: TextOptions): string {
   const s = styleFor(o.colour)
   const width = o.width ?? 80
-  const { lost, gained, unknown } = d.totals
-  const mark = lost > 0 ? s.red('✗') : unknown > 0 ? s.yellow('?') : gained > 0 ? s.yellow('!') : s.green('✓')
+  const { lost, gained } = d.totals
+  const mark = { lost: s.red('✗'), unknown: s.yellow('?'), gained: s.yellow('!'), same: s.green('✓') }[outcomeOf(d)]
   const out = [
     `${mark} ${s.bold(verdictText(d))}`,
     ...wrap(`${clean(d.before)} → ${clean(d.after)}`, width, '  ', '  ').map(s.dim),
@@ -51,7 +61,7 @@ export function policyDiffText(d: PolicyDiff, o: TextOptions): string {
   const names = (list: readonly string[]) => clean(listed(list, o.wide ? 1000 : 8), 5000)
   if (d.appeared.length > 0) out.push('', ...wrap(`New workloads: ${names(d.appeared)}`, width, '', '  '))
   if (d.vanished.length > 0) out.push('', ...wrap(`Workloads that are gone: ${names(d.vanished)}`, width, '', '  '))
-  const notes = [...d.notes, ...(d.flows?.notes ?? [])]
+  const notes = notesOf(d)
   if (notes.length > 0) out.push('', ...notes.flatMap((n) => wrap(clean(n), width, 'Note: ', '      ').map(s.dim)))
   return `${out.join('\n')}\n`
 }

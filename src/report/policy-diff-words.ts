@@ -73,13 +73,31 @@ export const cutText = (c: CutFlow): string =>
 /** One line for the whole. */
 export function verdictText(d: PolicyDiff): string {
   const { lost, gained, unknown } = d.totals
-  if (lost + gained + unknown === 0) return 'no connection changes'
+  if (lost + gained + unknown === 0) {
+    if (d.empty && d.unjudged.length > 0) return 'not known: there is no workload to judge the policies by'
+    return 'no connection changes'
+  }
   const parts = [
     lost > 0 ? `${plural(lost, 'connection')} lost` : '',
     gained > 0 ? `${lost > 0 ? gained : plural(gained, 'connection')} gained` : '',
     unknown > 0 ? `${lost + gained > 0 ? unknown : plural(unknown, 'connection')} of which it is not known` : '',
   ]
   return parts.filter((p) => p !== '').join(', ')
+}
+
+/** Mark of the whole: `unknown` also where nothing could be judged. */
+export function outcomeOf(d: PolicyDiff): 'lost' | 'unknown' | 'gained' | 'same' {
+  const { lost, gained, unknown } = d.totals
+  if (lost > 0) return 'lost'
+  if (unknown > 0 || (d.empty && d.unjudged.length > 0)) return 'unknown'
+  return gained > 0 ? 'gained' : 'same'
+}
+
+/** What limits the answer. */
+export function notesOf(d: PolicyDiff): readonly string[] {
+  const { unjudged } = d
+  const about = `${listed(unjudged, 5)}: about no workload that is here, so what ${unjudged.length === 1 ? 'it changes' : 'they change'} elsewhere is not told`
+  return [...(unjudged.length > 0 ? [about] : []), ...d.notes, ...(d.flows?.notes ?? [])]
 }
 
 const plural = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`

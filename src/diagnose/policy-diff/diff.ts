@@ -7,6 +7,7 @@ import type { PolicyEnd } from '../../intent/policy/result.ts'
 import type { KubeObjects } from '../../kubeobj/objects.ts'
 import type { ObservedFlows } from '../../model/observed-flow.ts'
 import type { PolicyDiff, PolicyDifference } from '../../model/policy-diff.ts'
+import { appliedPolicies } from './applied.ts'
 import { type Blame, blame, type Difference, type EndInQuestion } from './because.ts'
 import { changesBetween } from './changes.ts'
 import { type Comparison, compareSides, type Delta, type JointEnd } from './compare.ts'
@@ -70,6 +71,9 @@ export function policyDiff(before: KubeObjects, after: KubeObjects, options: Dif
   ] as const)
     if (list.length > MOST_LISTED)
       notes.push(`${list.length - MOST_LISTED} ${word} connections are counted and not listed`)
+  const judged = new Set([...appliedPolicies(sides.before), ...appliedPolicies(sides.after)])
+  const unjudged = changes.filter((c) => c.policy && /Policy$/.test(c.object.split(' ')[0]!) && !judged.has(c.object))
+  const assumed = old && now ? 1 : 0
   const only = (x: Side, y: Side) => [...x.ends.keys()].filter((name) => !y.ends.has(name)).sort()
   return {
     before: options.before,
@@ -85,6 +89,8 @@ export function policyDiff(before: KubeObjects, after: KubeObjects, options: Dif
       object,
       ...(place === undefined ? {} : { place }),
     })),
+    unjudged: unjudged.map((c) => c.object),
+    empty: sides.before.ends.size <= assumed && sides.after.ends.size <= assumed,
     flows: flows ? flows.told : null,
     notes,
   }
