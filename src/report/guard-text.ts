@@ -33,6 +33,18 @@ export function connectionWhy(c: GuardConnection): string {
   return `${does}: ${code}${clean(c.why)}${rule}`
 }
 
+/** Connections with the same cause together. */
+function byCause(examples: readonly GuardConnection[]): GuardConnection[][] {
+  const groups = new Map<string, GuardConnection[]>()
+  for (const c of examples) {
+    const key = `${connectionWhy(c)} ${c.place ? placeText(c.place) : ''}`
+    const group = groups.get(key)
+    if (group) group.push(c)
+    else groups.set(key, [c])
+  }
+  return [...groups.values()]
+}
+
 /** The lines of one expectation; `told` stands behind its name instead of the reason. */
 export function resultLines(r: GuardResult, s: Style, width: number, wide: boolean, told?: string): string[] {
   const paint = { holds: s.green, broken: r.severity === 'error' ? s.red : s.yellow, unknown: s.yellow }[r.state]
@@ -43,8 +55,10 @@ export function resultLines(r: GuardResult, s: Style, width: number, wide: boole
   const say = (t: string) => lines.push(...wrap(t, width, '  ', '  '))
   if (told !== undefined && r.state !== 'holds') say(clean(r.reason))
   if (detailed) {
-    for (const c of r.examples) {
-      lines.push(...wrap(connectionText(c), width, '    ', '      '))
+    for (const alike of byCause(r.examples)) {
+      const [c] = alike
+      if (!c) continue
+      for (const each of alike) lines.push(...wrap(connectionText(each), width, '    ', '      '))
       lines.push(...wrap(connectionWhy(c), width, '      ', '      '))
       if (c.place) lines.push(`      ${s.dim(placeText(c.place))}`)
     }

@@ -176,7 +176,7 @@ export function follow(
           if (!reaches) broken.push(connectionOf(q, tried, trial, 'reaches'))
           break
         case 'partial':
-          broken.push(connectionOf(q, tried, trial, 'partly'))
+          broken.push(connectionOf(q, reaches ? tried : undefined, trial, 'partly'))
           break
         case 'denied':
         case 'fails':
@@ -206,7 +206,9 @@ function connectionOf(
   const why =
     outcome === 'reaches'
       ? (leaves ?? 'every packet of it arrives')
-      : (finding?.title ?? tried?.cell.reason ?? 'it cannot be asked about on this evidence')
+      : (finding?.title ??
+        tried?.cell.reason ??
+        (outcome === 'partly' ? 'some of its ways lead there' : 'it cannot be asked about on this evidence'))
   return {
     ...{ from, to, protocol, outcome, why },
     ...(finding ? { code: finding.code } : {}),

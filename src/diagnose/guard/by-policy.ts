@@ -32,6 +32,14 @@ export interface PolicyJudgement {
   readonly outcomeOf: (from: Party, to: Party) => Outcome
 }
 
+type Worst = 0 | 1 | 2
+const FINE = 0
+const UNKNOWN = 1
+const BROKEN = 2
+
+/** The matrix does not say what strangers do to each other. */
+const bothOutside = (from: Party, to: Party) => from.matrixEnd?.kind === 'outside' && to.matrixEnd?.kind === 'outside'
+
 /** Most examples kept of each kind. */
 const MOST_EXAMPLES = 5
 /** Numbers of matrix rows kept: 64 MB. */
@@ -45,13 +53,28 @@ export interface PolicyJudge {
 export function policyJudge(matrix: PolicyMatrix, evaluator: Evaluator): PolicyJudge {
   const { sets } = matrix
   const rows = new Map<number, Uint32Array>()
+  const byContent = new Map<number, Uint32Array[]>()
+  /** The first row that is equal. Hosts' columns are never read here. */
+  const interned = (row: Uint32Array): Uint32Array => {
+    let hash = 0
+    for (let i = 0; i < row.length; i++) hash = (Math.imul(hash, 31) + row[i]!) | 0
+    const like = byContent.get(hash) ?? []
+    byContent.set(hash, like)
+    const known = like.find((r) => r.every((v, i) => v === row[i]))
+    if (known) return known
+    like.push(row)
+    return row
+  }
   const rowOf = (from: Party): Uint32Array | null => {
     const end = from.matrixEnd
     if (end === null) return null
     let row = rows.get(end.class)
     if (!row) {
-      if (rows.size * matrix.ends.length > MOST_KEPT) rows.clear()
-      row = matrix.row(end)
+      if (byContent.size * matrix.ends.length > MOST_KEPT) {
+        rows.clear()
+        byContent.clear()
+      }
+      row = interned(matrix.row(end))
       rows.set(end.class, row)
     }
     return row
@@ -76,11 +99,7 @@ export function policyJudge(matrix: PolicyMatrix, evaluator: Evaluator): PolicyJ
   /** What becomes of the wanted ports: sets that reach, are blocked, and are not known. */
   const met = (row: Uint32Array | null, from: Party, to: Party, want: WantedPort) => {
     const set = setOf(want)
-    if (
-      row !== null &&
-      to.matrixEnd !== null &&
-      !(from.matrixEnd?.kind === 'outside' && to.matrixEnd.kind === 'outside')
-    ) {
+    if (row !== null && to.matrixEnd !== null && !bothOutside(from, to)) {
       const { allowed, unknown } = matrix.pair(row[to.matrixEnd.id]!)
       const reaches = sets.intersect(set, allowed)
       const open = sets.intersect(set, unknown)
@@ -100,14 +119,45 @@ export function policyJudge(matrix: PolicyMatrix, evaluator: Evaluator): PolicyJ
     }
   }
 
+  /** What a pair of the matrix makes of wanted ports: few pairs and few lists of ports, asked again and again. */
+  const codes = new Map<string, (Worst | undefined)[]>()
+  const codesOf = (wanted: readonly WantedPort[], promised: boolean): (Worst | undefined)[] => {
+    const key = `${promised} ${wanted.map((w) => `${w.protocol} ${w.port}`).join()}`
+    const known = codes.get(key) ?? []
+    codes.set(key, known)
+    return known
+  }
+  const worstOf = (row: Uint32Array | null, from: Party, to: Party, promised: boolean): Worst => {
+    let worst: Worst = FINE
+    for (const want of to.wanted) {
+      const { reaches, open, blocked } = met(row, from, to, want)
+      if ((promised ? blocked : reaches) !== sets.none) return BROKEN
+      if (open !== sets.none) worst = UNKNOWN
+    }
+    return worst
+  }
+  /** As `worstOf`; `known` are the codes of the wanted ports. */
+  const coded = (
+    row: Uint32Array | null,
+    from: Party,
+    to: Party,
+    promised: boolean,
+    known: (Worst | undefined)[],
+  ): Worst => {
+    if (row === null || to.matrixEnd === null || bothOutside(from, to)) return worstOf(row, from, to, promised)
+    const pair = row[to.matrixEnd.id]!
+    known[pair] ??= worstOf(row, from, to, promised)
+    return known[pair]
+  }
+
   return {
     judge(sources, targets, promised) {
+      const known = targets.map((t) => codesOf(t.wanted, promised))
       let connections = 0
       let broken = 0
       let unknown = 0
       const examples: { readonly broken: Contrary[]; readonly unknown: Contrary[] } = { broken: [], unknown: [] }
       const note = (list: Contrary[], from: Party, to: Party, want: WantedPort, set: PortSet, outcome: Outcome) => {
-        if (list.length >= MOST_EXAMPLES) return
         const range = sets.ranges(set)[0]
         const fromPod = from.pods.find((p) => to.pods.length !== 1 || p !== to.pods[0]) ?? null
         const toPod = to.pods.find((p) => p !== fromPod) ?? null
@@ -119,40 +169,61 @@ export function policyJudge(matrix: PolicyMatrix, evaluator: Evaluator): PolicyJ
           port: want.port ?? range?.from ?? 1,
         })
       }
+      const tally = (from: Party, i: number, count: number, worst: Worst) => {
+        if (count === 0) return
+        connections += count
+        if (worst === FINE) return
+        if (worst === BROKEN) broken += count
+        else unknown += count
+        const list = worst === BROKEN ? examples.broken : examples.unknown
+        if (list.length < MOST_EXAMPLES) show(list, from, targets[i]!, worst)
+      }
+      const show = (list: Contrary[], from: Party, to: Party, worst: Worst) => {
+        for (const want of to.wanted) {
+          const { reaches, open, blocked } = met(rowOf(from), from, to, want)
+          const set = worst === UNKNOWN ? open : promised ? blocked : reaches
+          if (set === sets.none) continue
+          note(list, from, to, want, set, worst === UNKNOWN ? 'unknown' : promised ? 'blocked' : 'reaches')
+          return
+        }
+      }
+      const one = (from: Party, i: number) => {
+        const to = targets[i]!
+        tally(from, i, sizeOf(from) * sizeOf(to) - overlap(from, to), coded(rowOf(from), from, to, promised, known[i]!))
+      }
+      // Sources with the same row meet the same: they are counted together, and each one's meeting with itself taken off.
+      const alike = new Map<Uint32Array, Party[]>()
       for (const from of sources) {
-        const row = rowOf(from)
-        const own = from.pods.length === 0 ? null : new Set(from.pods)
-        for (const to of targets) {
-          const same = own === null ? 0 : overlap(own, to.pods)
-          const count = sizeOf(from) * sizeOf(to) - same
-          if (count === 0) continue
-          connections += count
-          let worst: 'fine' | 'unknown' | 'broken' = 'fine'
-          for (const want of to.wanted) {
-            const { reaches, open, blocked } = met(row, from, to, want)
-            const against = promised ? blocked : reaches
-            if (against !== sets.none) {
-              worst = 'broken'
-              note(examples.broken, from, to, want, against, promised ? 'blocked' : 'reaches')
-              break
-            }
-            if (open === sets.none) continue
-            if (worst === 'fine') note(examples.unknown, from, to, want, open, 'unknown')
-            worst = 'unknown'
+        const row = from.pods.length > 0 ? rowOf(from) : null
+        if (row === null) for (let i = 0; i < targets.length; i++) one(from, i)
+        else {
+          const group = alike.get(row)
+          if (group) group.push(from)
+          else alike.set(row, [from])
+        }
+      }
+      for (const [row, group] of alike) {
+        const size = group.reduce((n, p) => n + p.pods.length, 0)
+        const first = group[0]!
+        const ofClass = new Map<number, Party>(group.flatMap((p) => (p.matrixEnd ? [[p.matrixEnd.class, p]] : [])))
+        for (let i = 0; i < targets.length; i++) {
+          const to = targets[i]!
+          if (to.matrixEnd === null) {
+            for (const from of group) one(from, i)
+            continue
           }
-          if (worst === 'broken') broken += count
-          if (worst === 'unknown') unknown += count
+          const worst = coded(row, first, to, promised, known[i]!)
+          const own = ofClass.get(to.matrixEnd.class)
+          const same = own ? overlap(own, to) : 0
+          const meets =
+            own && sizeOf(own) * sizeOf(to) === same ? (group.find((p) => p !== own) ?? own) : (own ?? first)
+          tally(meets, i, size * sizeOf(to) - same, worst)
         }
       }
       const outcomeOf = (from: Party, to: Party): Outcome => {
-        const row = rowOf(from)
-        let out: Outcome = promised ? 'reaches' : 'blocked'
-        for (const want of to.wanted) {
-          const { reaches, open, blocked } = met(row, from, to, want)
-          if ((promised ? blocked : reaches) !== sets.none) return promised ? 'blocked' : 'reaches'
-          if (open !== sets.none) out = 'unknown'
-        }
-        return out
+        const worst = worstOf(rowOf(from), from, to, promised)
+        if (worst === UNKNOWN) return 'unknown'
+        return (worst === FINE) === promised ? 'reaches' : 'blocked'
       }
       return { connections, broken, unknown, examples, outcomeOf }
     },
@@ -166,8 +237,7 @@ const podEnd = (p: PodObject): PolicyEnd => ({
 })
 
 /** Pods in both: a pod always reaches itself. */
-function overlap(own: ReadonlySet<PodObject>, others: readonly PodObject[]): number {
-  let n = 0
-  for (const p of others) if (own.has(p)) n++
-  return n
+function overlap(from: Party, to: Party): number {
+  const own = new Set(from.pods)
+  return to.pods.reduce((n, p) => n + Number(own.has(p)), 0)
 }

@@ -63,11 +63,18 @@ export function guard(input: GuardInput): GuardResult[] {
   const book = partyBook(matrix, nameOf)
   const judge = policyJudge(matrix, evaluator(cluster))
 
+  const withoutDns = new Map<EndSet, EndSet>()
+  /** Those who ask: not the DNS itself. */
+  const clients = (from: EndSet, servers: EndSet): EndSet => {
+    const known = withoutDns.get(from) ?? { ...from, pods: less(from.pods, servers.pods) }
+    withoutDns.set(from, known)
+    return known
+  }
   const prepare = (e: Expectation): Prepared => {
     const fromSet = select(e.from)
     const isDns = e.to.kind === 'dns'
     const toSet = isDns && dns ? dns.set : select(e.to)
-    const senders = isDns && dns ? { ...fromSet, pods: less(fromSet.pods, toSet.pods) } : fromSet
+    const senders = isDns ? clients(fromSet, toSet) : fromSet
     const asked = isDns && e.ports.length === 0 ? { ...e, ports: [DNS_PORT] } : e
     const found = isDns && dns && e.ports.length === 0 ? dns.wants : wantsOf(asked, toSet.service)
     const wants: Wants = typeof found === 'string' ? () => [] : found

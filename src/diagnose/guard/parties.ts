@@ -24,6 +24,8 @@ export interface Party {
 /** How many ends it stands for. */
 export const sizeOf = (p: Party): number => Math.max(1, p.pods.length)
 
+const NOTHING: readonly WantedPort[] = []
+
 export interface PartyBook {
   readonly partiesOf: (set: EndSet, wants: Wants | null) => readonly Party[]
 }
@@ -38,39 +40,53 @@ export function partyBook(matrix: PolicyMatrix, nameOf: (pod: PodObject) => stri
   }
   const regionList = [...regions.values()].map((r) => union(r))
 
+  const senders = new WeakMap<EndSet, readonly Party[]>()
   return {
     partiesOf(set, wants) {
-      const groups = new Map<string, { end: MatrixEnd; pods: PodObject[]; wanted: readonly WantedPort[] }>()
-      for (const pod of set.pods) {
-        const id = matrix.endOf(pod)
-        const end = id === null ? undefined : matrix.ends[id]
-        if (!end) continue
-        const wanted = wants?.(pod) ?? []
-        if (wants && wanted.length === 0) continue
-        const key = `${end.class} ${wanted.map((w) => `${w.protocol} ${w.port}`).join()}`
-        const group = groups.get(key)
-        if (group) group.pods.push(pod)
-        else groups.set(key, { end, pods: [pod], wanted })
-      }
-      const out: Party[] = [...groups.values()].map(({ end, pods, wanted }) => ({
-        matrixEnd: end,
-        pods,
-        sample: { kind: 'pod', namespace: pods[0]!.meta.namespace || 'default', name: pods[0]!.meta.name },
-        text: nameOf(pods[0]!),
-        addresses: 0n,
-        wanted,
-      }))
-      const wanted = wants?.(null) ?? []
-      if (!wants || wanted.length > 0) {
-        for (const region of set.outside.length === 0 ? [] : regionList) {
-          const inside = intersect(region, set.outside)
-          if (inside.length > 0) out.push(outside(inside, wanted))
-        }
-        for (const { end, text } of set.special)
-          out.push({ matrixEnd: null, pods: [], sample: end, text, addresses: 0n, wanted })
-      }
-      return out
+      if (wants) return find(set, wants)
+      const known = senders.get(set) ?? find(set, null)
+      senders.set(set, known)
+      return known
     },
+  }
+
+  function find(set: EndSet, wants: Wants | null): readonly Party[] {
+    const texts = new Map<readonly WantedPort[], string>()
+    const groups = new Map<string, { end: MatrixEnd; pods: PodObject[]; wanted: readonly WantedPort[] }>()
+    for (const pod of set.pods) {
+      const id = matrix.endOf(pod)
+      const end = id === null ? undefined : matrix.ends[id]
+      if (!end) continue
+      const wanted = wants?.(pod) ?? NOTHING
+      if (wants && wanted.length === 0) continue
+      let ports = texts.get(wanted)
+      if (ports === undefined) {
+        ports = wanted.map((w) => `${w.protocol} ${w.port}`).join()
+        texts.set(wanted, ports)
+      }
+      const key = `${end.class} ${ports}`
+      const group = groups.get(key)
+      if (group) group.pods.push(pod)
+      else groups.set(key, { end, pods: [pod], wanted })
+    }
+    const out: Party[] = [...groups.values()].map(({ end, pods, wanted }) => ({
+      matrixEnd: end,
+      pods,
+      sample: { kind: 'pod', namespace: pods[0]!.meta.namespace || 'default', name: pods[0]!.meta.name },
+      text: nameOf(pods[0]!),
+      addresses: 0n,
+      wanted,
+    }))
+    const wanted = wants?.(null) ?? []
+    if (!wants || wanted.length > 0) {
+      for (const region of set.outside.length === 0 ? [] : regionList) {
+        const inside = intersect(region, set.outside)
+        if (inside.length > 0) out.push(outside(inside, wanted))
+      }
+      for (const { end, text } of set.special)
+        out.push({ matrixEnd: null, pods: [], sample: end, text, addresses: 0n, wanted })
+    }
+    return out
   }
 
   function outside(inside: readonly Range[], wanted: readonly WantedPort[]): Party {

@@ -26,7 +26,7 @@ const PROTOCOLS = ['tcp', 'udp', 'sctp']
 export function readExpectations(text: string): ExpectationFile | Unreadable {
   if (text.length > MAX_CHARS) return { line: 1, message: 'more than 4 MB of expectations' }
   const lines = new LineCounter()
-  const documents = parseAllDocuments(text, { version: '1.1', lineCounter: lines, merge: true })
+  const documents = parseAllDocuments(text, { lineCounter: lines, merge: true })
   const expectations: Expectation[] = []
   const names = new Map<string, number>()
   let namespace: string | null = null

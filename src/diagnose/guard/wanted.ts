@@ -54,8 +54,15 @@ export function wantsOf(e: Expectation, service: ServiceObject | undefined): Wan
           : portOn(pod, p.targetPort, p.protocol.toUpperCase()),
       )
   }
+  if (e.ports.length > 0 && e.ports.every(isNumber)) {
+    const same = e.ports.flatMap((p) => portOn(null, p.port, p.protocol))
+    return () => same
+  }
   if (e.ports.length > 0) return (pod) => e.ports.flatMap((p) => portOn(pod, p.port, p.protocol))
-  if (!e.reaches) return () => [{ protocol: e.protocol, port: null }]
+  if (!e.reaches) {
+    const all = [{ protocol: e.protocol, port: null }]
+    return () => all
+  }
   // A promise without a port is about the ports that are there.
   return (pod) =>
     declared(pod)
