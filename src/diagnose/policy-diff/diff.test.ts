@@ -170,7 +170,7 @@ describe('flows', () => {
     ])
   })
   it('flows that the first state refuses are pointed out', () => {
-    expect(diff([SHOP, DENY_EGRESS], [SHOP], flows).flows?.notes.join()).toContain('4 flows were seen though')
+    expect(diff([SHOP, DENY_EGRESS], [SHOP], flows).flows?.notes.join()).toContain('4 flows seen though')
   })
 })
 

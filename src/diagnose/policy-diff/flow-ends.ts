@@ -36,6 +36,9 @@ interface Behind {
   readonly service: ServiceObject
 }
 
+/** `1 flow`, `12 flows`: parts of a flow, of several endpoints, are rounded. */
+export const flowCount = (n: number): string => (Math.round(n) === 1 ? '1 flow' : `${Math.round(n)} flows`)
+
 export const placeName = (p: FlowPlace): string => (p.kind === 'pods' ? p.name : formatIp(p.ip))
 
 /** `nameOf`: the end a pod belongs to. `namespace` completes references. */
@@ -83,7 +86,7 @@ export function placeFlows(
   }
   return {
     flows: [...sum].sort(([x], [y]) => (x < y ? -1 : x > y ? 1 : 0)).map(([, f]) => f),
-    notes: [...left].sort(([x], [y]) => (x < y ? -1 : 1)).map(([why, n]) => `${n} flows ${why}`),
+    notes: [...left].sort(([x], [y]) => (x < y ? -1 : 1)).map(([why, n]) => `${flowCount(n)} ${why}`),
   }
 }
 

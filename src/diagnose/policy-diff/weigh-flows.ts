@@ -7,7 +7,7 @@ import type { ObservedFlows } from '../../model/observed-flow.ts'
 import type { CutFlow, PolicyDiff } from '../../model/policy-diff.ts'
 import type { Comparison, JointEnd } from './compare.ts'
 import type { RawDifference } from './diff.ts'
-import { type FlowPlace, placeFlows, placeName, type WorkloadFlow } from './flow-ends.ts'
+import { type FlowPlace, flowCount, placeFlows, placeName, type WorkloadFlow } from './flow-ends.ts'
 import type { Side } from './side.ts'
 
 export interface WeighedFlows {
@@ -61,12 +61,10 @@ export function weighFlows(
   const notes = [
     ...placed.notes,
     ...observed.leftOut.map((t) => `${t}: left out`),
-    ...(gone > 0 ? [`${Math.round(gone)} flows of workloads that only one of the two states has`] : []),
-    ...(refused > 0 ? [`${Math.round(refused)} flows were refused when they were seen: nothing is left to cut`] : []),
+    ...(gone > 0 ? [`${flowCount(gone)} of workloads that only one of the two states has`] : []),
+    ...(refused > 0 ? [`${flowCount(refused)} refused when seen: nothing is left to cut`] : []),
     ...(denied > 0
-      ? [
-          `${Math.round(denied)} flows were seen though the first state's policies refuse them: is it what was enforced then?`,
-        ]
+      ? [`${flowCount(denied)} seen though the first state's policies refuse them: is it what was enforced then?`]
       : []),
   ]
   return {

@@ -55,9 +55,9 @@ describe('generatePolicies from flows', () => {
       ],
     )
     expect(g.notes).toEqual([
-      expect.stringMatching(/^1 flows of nodes/),
-      expect.stringMatching(/^1 flows of pods that are not among/),
-      expect.stringMatching(/^1 flows were refused/),
+      expect.stringMatching(/^1 flow of nodes/),
+      expect.stringMatching(/^1 flow of pods that are not among/),
+      expect.stringMatching(/^1 flow refused/),
       expect.stringMatching(/^no policy for kube-system/),
     ])
   })

@@ -4,7 +4,7 @@ import { policyCluster } from '../../intent/policy/cluster.ts'
 import type { KubeObjects } from '../../kubeobj/objects.ts'
 import type { ObservedFlows } from '../../model/observed-flow.ts'
 import { targets } from '../policy-diff/dns-target.ts'
-import { type FlowPlace, placeFlows, podsBehind } from '../policy-diff/flow-ends.ts'
+import { type FlowPlace, flowCount, placeFlows, podsBehind } from '../policy-diff/flow-ends.ts'
 import type { Side } from '../policy-diff/side.ts'
 
 export type WantedEnd =
@@ -71,11 +71,9 @@ export function wantedByFlows(observed: ObservedFlows, side: Side, namespace: st
     notes: [
       ...placed.notes.map((n) => `${n}: left out`),
       ...observed.leftOut.map((n) => `${n}: left out`),
-      ...(refused > 0
-        ? [`${Math.round(refused)} flows were refused when they were seen: not allowed here either`]
-        : []),
+      ...(refused > 0 ? [`${flowCount(refused)} refused when seen: not allowed here either`] : []),
       ...(portless > 0
-        ? [`${Math.round(portless)} flows of protocols without ports: NetworkPolicy has no rules for them`]
+        ? [`${flowCount(portless)} of protocols without ports: NetworkPolicy has no rules for them`]
         : []),
     ],
   }
