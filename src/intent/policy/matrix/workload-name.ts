@@ -8,7 +8,7 @@ const SHORT: Readonly<Record<string, string>> = {
   StatefulSet: 'sts',
   DaemonSet: 'ds',
   ReplicaSet: 'rs',
-  CronJob: 'cj',
+  CronJob: 'cronjob',
 }
 
 interface Owner {
