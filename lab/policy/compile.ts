@@ -2,7 +2,7 @@
  * What the NetworkPolicies ask, pod by pod, as lists of addresses and ports.
  * Source: networking.k8s.io/v1 API reference; policies of one pod add up, a direction without a policy is open.
  */
-import { isIPv6 } from 'node:net'
+import { BlockList, isIPv6 } from 'node:net'
 import {
   isMap,
   type KubeJson,
@@ -124,12 +124,29 @@ function expand(
       return numbersOf(subject, String(p.port), protocol).flatMap((n) =>
         peers.map((peer) => ({ peer, port: { protocol, from: n, to: n } })),
       )
-    return (list.length === 0 ? pods : chosen).flatMap((pod) =>
+    const admits = (pod: KubeJson, ip: string) =>
+      list.length === 0 || chosen.includes(pod) || blocks.some((b) => holds(b, ip))
+    return pods.flatMap((pod) =>
       numbersOf(pod, String(p.port), protocol).flatMap((n) =>
-        addresses(pod).map((ip) => ({ peer: host(ip), port: { protocol, from: n, to: n } })),
+        addresses(pod)
+          .filter((ip) => admits(pod, ip))
+          .map((ip) => ({ peer: host(ip), port: { protocol, from: n, to: n } })),
       ),
     )
   })
+}
+
+/** Whether a block holds an address and no exception takes it out. */
+function holds({ cidr, except }: NonNullable<PolicyMatch['peer']>, ip: string): boolean {
+  const family = isIPv6(ip) ? 'ipv6' : 'ipv4'
+  const inside = (block: string): boolean => {
+    const [base = '', length = ''] = block.split('/')
+    if (isIPv6(base) !== (family === 'ipv6')) return false
+    const list = new BlockList()
+    list.addSubnet(base, Number(length), family)
+    return list.check(ip, family)
+  }
+  return inside(cidr) && !except.some(inside)
 }
 
 function numbersOf(pod: KubeJson, name: string, protocol: string): number[] {
