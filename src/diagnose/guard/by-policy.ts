@@ -152,7 +152,12 @@ export function policyJudge(matrix: PolicyMatrix, evaluator: Evaluator): PolicyJ
 
   return {
     judge(sources, targets, promised) {
-      const known = targets.map((t) => codesOf(t.wanted, promised))
+      const lists = new Map<readonly WantedPort[], (Worst | undefined)[]>()
+      const known = targets.map(({ wanted }) => {
+        const list = lists.get(wanted) ?? codesOf(wanted, promised)
+        lists.set(wanted, list)
+        return list
+      })
       let connections = 0
       let broken = 0
       let unknown = 0

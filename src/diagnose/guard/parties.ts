@@ -43,10 +43,11 @@ export function partyBook(matrix: PolicyMatrix, nameOf: (pod: PodObject) => stri
   const senders = new WeakMap<EndSet, readonly Party[]>()
   return {
     partiesOf(set, wants) {
-      if (wants) return find(set, wants)
+      if (wants && !wants.same) return find(set, wants)
       const known = senders.get(set) ?? find(set, null)
       senders.set(set, known)
-      return known
+      const wanted = wants?.same
+      return wanted ? known.map((p) => ({ ...p, wanted })) : known
     },
   }
 

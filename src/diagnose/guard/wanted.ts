@@ -9,7 +9,13 @@ export interface WantedPort {
 }
 
 /** The ports wanted at a pod (null: at an address, where names mean nothing); empty: it has none of them. */
-export type Wants = (pod: PodObject | null) => readonly WantedPort[]
+export interface Wants {
+  (pod: PodObject | null): readonly WantedPort[]
+  /** Set when they are the same ones everywhere. */
+  readonly same?: readonly WantedPort[]
+}
+
+const everywhere = (same: readonly WantedPort[]): Wants => Object.assign(() => same, { same })
 
 const declared = (pod: PodObject | null) => pod?.containers.flatMap((c) => c.ports) ?? []
 
@@ -55,14 +61,10 @@ export function wantsOf(e: Expectation, service: ServiceObject | undefined): Wan
       )
   }
   if (e.ports.length > 0 && e.ports.every(isNumber)) {
-    const same = e.ports.flatMap((p) => portOn(null, p.port, p.protocol))
-    return () => same
+    return everywhere(e.ports.flatMap((p) => portOn(null, p.port, p.protocol)))
   }
   if (e.ports.length > 0) return (pod) => e.ports.flatMap((p) => portOn(pod, p.port, p.protocol))
-  if (!e.reaches) {
-    const all = [{ protocol: e.protocol, port: null }]
-    return () => all
-  }
+  if (!e.reaches) return everywhere([{ protocol: e.protocol, port: null }])
   // A promise without a port is about the ports that are there.
   return (pod) =>
     declared(pod)
