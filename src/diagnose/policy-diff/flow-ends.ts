@@ -127,7 +127,7 @@ function placer(
       }
       case 'workload': {
         const exact = ofName(referenceText(r))
-        return exact.kind === 'none' && r.workload === 'CronJob' ? ofName(`cj/${r.namespace}/${r.name}`) : exact
+        return exact.kind === 'none' && r.workload === 'CronJob' ? ofName(`cronjob/${r.namespace}/${r.name}`) : exact
       }
       case 'service': {
         const service = cluster.servicesByNamespace.get(r.namespace)?.find((s) => s.meta.name === r.name)
