@@ -125,10 +125,8 @@ function placer(
         const pod = cluster.pods.get(`${r.namespace}/${r.name}`)
         return pod && !hasEnded(pod) ? ofPod(pod) : NONE(GONE)
       }
-      case 'workload': {
-        const exact = ofName(referenceText(r))
-        return exact.kind === 'none' && r.workload === 'CronJob' ? ofName(`cronjob/${r.namespace}/${r.name}`) : exact
-      }
+      case 'workload':
+        return ofName(referenceText(r))
       case 'service': {
         const service = cluster.servicesByNamespace.get(r.namespace)?.find((s) => s.meta.name === r.name)
         return service ? { kind: 'service', service } : NONE('to Services that are not among the objects')
