@@ -158,6 +158,9 @@ export function policyJudge(matrix: PolicyMatrix, evaluator: Evaluator): PolicyJ
         lists.set(wanted, list)
         return list
       })
+      const sizes = Int32Array.from(targets, sizeOf)
+      const ids = Int32Array.from(targets, (t) => t.matrixEnd?.id ?? -1)
+      const classes = Int32Array.from(targets, (t) => t.matrixEnd?.class ?? -1)
       let connections = 0
       let broken = 0
       let unknown = 0
@@ -210,19 +213,24 @@ export function policyJudge(matrix: PolicyMatrix, evaluator: Evaluator): PolicyJ
       for (const [row, group] of alike) {
         const size = group.reduce((n, p) => n + p.pods.length, 0)
         const first = group[0]!
-        const ofClass = new Map<number, Party>(group.flatMap((p) => (p.matrixEnd ? [[p.matrixEnd.class, p]] : [])))
+        // By class: the source that meets itself there.
+        const ofClass: (Party | undefined)[] = []
+        for (const p of group) if (p.matrixEnd) ofClass[p.matrixEnd.class] = p
         for (let i = 0; i < targets.length; i++) {
+          const own = classes[i]! >= 0 ? ofClass[classes[i]!] : undefined
+          const quick = ids[i]! >= 0 ? known[i]![row[ids[i]!]!] : undefined
+          if (quick === FINE && own === undefined) {
+            connections += size * sizes[i]!
+            continue
+          }
           const to = targets[i]!
           if (to.matrixEnd === null) {
             for (const from of group) one(from, i)
             continue
           }
-          const worst = coded(row, first, to, promised, known[i]!)
-          const own = ofClass.get(to.matrixEnd.class)
           const same = own ? overlap(own, to) : 0
-          const meets =
-            own && sizeOf(own) * sizeOf(to) === same ? (group.find((p) => p !== own) ?? own) : (own ?? first)
-          tally(meets, i, size * sizeOf(to) - same, worst)
+          const meets = own && sizeOf(own) * sizes[i]! === same ? (group.find((p) => p !== own) ?? own) : (own ?? first)
+          tally(meets, i, size * sizes[i]! - same, quick ?? coded(row, first, to, promised, known[i]!))
         }
       }
       const outcomeOf = (from: Party, to: Party): Outcome => {
