@@ -34,8 +34,13 @@ export const LAYERS = {
   },
   'src/report': { may: ['src/base', 'src/model'], kind: PURE, why: 'answers to text, JSON, markdown, HTML' },
   'src/host': { may: ['src/base'], kind: IO, why: 'the only place that spawns programs or enters a netns' },
+  'src/kubeapi': {
+    may: ['src/base', 'src/host'],
+    kind: IO,
+    why: 'the only place that talks to the API server; credential plugins are programs, which only host starts',
+  },
   'src/collect': {
-    may: ['src/base', 'src/model', 'src/snapshot', 'src/host'],
+    may: ['src/base', 'src/model', 'src/snapshot', 'src/host', 'src/kubeapi'],
     kind: IO,
     why: 'what to gather, from where',
   },

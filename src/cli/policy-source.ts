@@ -4,8 +4,10 @@ import type { KubeObjects } from '../kubeobj/objects.ts'
 import type { Places } from '../manifests/places.ts'
 import type { Issue } from '../model/evidence.ts'
 import { clean } from '../report/clean.ts'
-import { UsageError } from './errors.ts'
-import { loadEvidence, type SourceOptions, withSource } from './source.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import { FailureError, UsageError } from './errors.ts'
+import { accessBy } from './kube-flags.ts'
+import { loadEvidence, namesEvidence, type SourceOptions, withSource } from './source.ts'
 
 export interface PolicyObjects {
   readonly objects: KubeObjects
@@ -24,7 +26,7 @@ const NOWHERE: Places = { placeOf: () => null }
 
 /** Adds `--snapshot`, `--lab`, `--inventory` and `-n` to a policy command; the PATHs are its arguments. */
 export function withPolicySource(command: Command): Command {
-  return withSource(command).option(
+  return withSource(command, (c) => c.args.length === 0).option(
     '-n, --namespace <name>',
     'namespace of references and of objects without one',
     'default',
@@ -40,15 +42,14 @@ export async function loadPolicyObjects(
   paths: readonly string[],
   options: PolicySourceOptions,
 ): Promise<PolicyObjects> {
-  const evidence = options.snapshot !== undefined || options.lab === true || options.inventory !== undefined
   if (paths.length === 0) {
-    if (!evidence)
+    if (!namesEvidence(options) && (await accessBy(options)) === null)
       throw new UsageError(
-        'no manifests: give PATH (files or folders of YAML or JSON, or a snapshot), --snapshot PATH, --inventory FILE or --lab',
+        'no manifests: give PATH (files or folders of YAML or JSON, or a snapshot), --snapshot PATH, --inventory FILE, --lab or a kubeconfig',
       )
     return fromEvidence(options)
   }
-  if (evidence) throw new UsageError('give either PATHs or one of --snapshot, --inventory and --lab')
+  if (namesEvidence(options)) throw new UsageError('give either PATHs or one of --snapshot, --inventory and --lab')
   const { looksLikeSnapshot, readManifestFiles } = await import('../collect/manifest-files.ts')
   const snapshots = paths.filter(looksLikeSnapshot)
   if (snapshots.length > 0) {
@@ -64,11 +65,25 @@ export async function loadPolicyObjects(
 
 async function fromEvidence(options: SourceOptions): Promise<PolicyObjects> {
   const snapshot = await loadEvidence(options)
+  refuseHalfPolicies(snapshot)
   const { assemble } = await import('../assemble/assemble.ts')
   const { withTemplates } = await import('../manifests/templates.ts')
   const { network, objects } = assemble(snapshot)
   const all = withTemplates(objects, { live: true })
   return { objects: all, issues: network.issues.filter((i) => i.artefact.startsWith('objects/')), places: NOWHERE }
+}
+
+/** Groups of policies and of what they select; kinds of the core group by path. */
+const DECIDES =
+  /^objects\/((pods|namespaces|nodes|networkpolicies\.networking\.k8s\.io)\.json|.*(policy\.networking\.k8s\.io|projectcalico\.org|cilium\.io|antrea\.io).*|apis\.json)$/
+
+/** A policy that was not read may forbid, or allow, anything. @throws FailureError */
+function refuseHalfPolicies(snapshot: Snapshot): void {
+  const { artefacts } = snapshot.manifest
+  const lost = artefacts.filter((a) => a.command.startsWith('GET /') && a.exitCode !== 0 && DECIDES.test(a.path))
+  if (lost.length === 0) return
+  const names = lost.map((a) => a.path.slice('objects/'.length).replace(/\.json$/, ''))
+  throw new FailureError(`policies cannot be judged without ${names.join(', ')}: ${lost[0]!.stderr}`)
 }
 
 /** Most issues printed; the rest is counted. */

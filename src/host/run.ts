@@ -9,6 +9,8 @@ export interface RunOptions {
   /** Most bytes of standard output kept; more stops the program. */
   readonly maxOutput: number
   readonly signal?: AbortSignal
+  /** Variables on top of this process's environment. */
+  readonly env?: Readonly<Record<string, string>>
   /** Called with standard output as it comes, decoded. */
   readonly onOutput?: (text: string) => void
 }
@@ -49,7 +51,11 @@ export function run(program: string, args: readonly string[], options: RunOption
       const stdout = Buffer.concat(out)
       resolve({ stdout, stderr: err, exitCode, stopped, startError, elapsed: performance.now() - began })
     }
-    const child = spawn(program, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn(program, args, {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }),
+    })
     const kill = (signal: NodeJS.Signals) => {
       try {
         if (child.pid !== undefined) process.kill(-child.pid, signal)
