@@ -251,6 +251,7 @@ const podEnd = (p: PodObject): PolicyEnd => ({
 
 /** Pods in both: a pod always reaches itself. */
 function overlap(from: Party, to: Party): number {
+  if (from.pods === to.pods) return from.pods.length
   const own = new Set(from.pods)
   return to.pods.reduce((n, p) => n + Number(own.has(p)), 0)
 }
