@@ -7,6 +7,12 @@ import type { Place } from './places.ts'
 
 export function missingOf(manifest: Manifest, places: readonly Place[], artefacts: Artefacts): Missing[] {
   const out: Missing[] = []
+  for (const a of manifest.artefacts)
+    if (a.path.startsWith('objects/') && a.exitCode !== 0)
+      out.push({
+        artefact: a.path,
+        consequence: `${a.bytes === 0 ? 'These objects' : 'Some of these objects'} were not read from the API server: ${a.stderr || 'no answer'}`,
+      })
   for (const node of manifest.nodes) {
     const own = places.filter((p) => p.node === node.name)
     if (node.error !== undefined) {

@@ -75,12 +75,12 @@ async function fromEvidence(options: SourceOptions): Promise<PolicyObjects> {
 
 /** Groups of policies and of what they select; kinds of the core group by path. */
 const DECIDES =
-  /^objects\/((pods|namespaces|nodes|networkpolicies\.networking\.k8s\.io)\.json|.*(policy\.networking\.k8s\.io|projectcalico\.org|cilium\.io|antrea\.io).*|apis\.json)$/
+  /^objects\/((pods|namespaces|nodes|networkpolicies\.networking\.k8s\.io)(-api)?\.json|.*(policy\.networking\.k8s\.io|projectcalico\.org|cilium\.io|antrea\.io).*|apis\.json)$/
 
 /** A policy that was not read may forbid, or allow, anything. @throws FailureError */
 function refuseHalfPolicies(snapshot: Snapshot): void {
   const { artefacts } = snapshot.manifest
-  const lost = artefacts.filter((a) => a.command.startsWith('GET /') && a.exitCode !== 0 && DECIDES.test(a.path))
+  const lost = artefacts.filter((a) => a.command.startsWith('GET ') && a.exitCode !== 0 && DECIDES.test(a.path))
   if (lost.length === 0) return
   const names = lost.map((a) => a.path.slice('objects/'.length).replace(/\.json$/, ''))
   throw new FailureError(`policies cannot be judged without ${names.join(', ')}: ${lost[0]!.stderr}`)

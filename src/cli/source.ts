@@ -77,9 +77,16 @@ export async function loadEvidence(
     const snapshot = await collectInventory(inventory, { signal, progress: progress.show })
     const failed = snapshot.manifest.nodes.filter((n) => n.error !== undefined)
     const lines = failed.map((n) => `node ${n.name}: ${n.error}`)
-    if (failed.length > 0 && failed.length === inventory.nodes.length) throw new FailureError(lines.join('\n'))
+    const nothing = !snapshot.manifest.artefacts.some((a) => a.command.startsWith('GET ') && a.exitCode === 0)
+    if (failed.length > 0 && failed.length === inventory.nodes.length && nothing)
+      throw new FailureError(lines.join('\n'))
+    const lost = snapshot.manifest.artefacts.find((a) => a.exitCode !== 0)
+    if (inventory.nodes.length === 0 && snapshot.paths().length === 0 && lost) throw new FailureError(lost.stderr)
     progress.clear()
     for (const line of lines) process.stderr.write(`netwhy: ${clean(line)}\n`)
+    for (const a of snapshot.manifest.artefacts)
+      if (a.exitCode !== 0 && a.path.startsWith('objects/'))
+        process.stderr.write(`netwhy: not read: ${clean(`${a.path}: ${a.stderr}`, 400)}\n`)
     return snapshot
   })
 }

@@ -1,6 +1,8 @@
 /** Gathers evidence from all machines of an inventory at once into one snapshot; what fails is noted, the rest kept. */
 
 import { describeVia } from '../host/reach.ts'
+import { findAccess } from '../kubeapi/access.ts'
+import { ApiError } from '../kubeapi/errors.ts'
 import { type Source, snapshotOf } from '../snapshot/memory.ts'
 import {
   type ManifestArtefact,
@@ -9,9 +11,11 @@ import {
   SNAPSHOT_VERSION,
   type Snapshot,
 } from '../snapshot/snapshot.ts'
+import { BadInputError } from './errors.ts'
 import { collectFromNode } from './from-node.ts'
 import type { Inventory } from './inventory.ts'
 import { podNames, readObjects } from './objects.ts'
+import { type ApiObjects, objectsFromApi } from './objects-from-api.ts'
 
 export interface CollectOptions {
   readonly signal?: AbortSignal
@@ -54,7 +58,14 @@ export async function collectInventory(inventory: Inventory, options: CollectOpt
       truncated: false,
     })
   }
-  const names = podNames(objects)
+  const api = await fromKubeconfig(inventory.kubeconfig, options)
+  const renamed = (path: string) => (files.has(path) ? path.replace(/\.json$/, '-api.json') : path)
+  const apiPaths = new Map(api.artefacts.map((a) => [a.path, renamed(a.path)]))
+  for (const [path, bytes] of api.files) files.set(apiPaths.get(path) ?? path, () => bytes)
+  artefacts.push(...api.artefacts.map((a) => ({ ...a, path: apiPaths.get(a.path)! })))
+  const podList = api.files.get('objects/pods.json')
+  const listed = podList ? [{ path: '', text: '', documents: [JSON.parse(new TextDecoder().decode(podList))] }] : []
+  const names = podNames([...objects, ...listed])
   const timeoutSeconds = options.timeoutSeconds ?? 60
   let done = 0
   const results = await inParallel(inventory.nodes, PARALLEL, async (node) => {
@@ -94,6 +105,31 @@ export async function collectInventory(inventory: Inventory, options: CollectOpt
   }
   const tool = options.tool ?? 'netwhy'
   return snapshotOf({ version: SNAPSHOT_VERSION, time, tool, nodes, pods, artefacts }, files)
+}
+
+/**
+ * The objects of the API server. One that does not answer is noted and costs no evidence from nodes: that is when they are
+ * looked at.
+ * @throws an error with code 2 for a kubeconfig that is wrong
+ */
+async function fromKubeconfig(
+  file: string | undefined,
+  { signal, progress }: CollectOptions,
+): Promise<Pick<ApiObjects, 'files' | 'artefacts'>> {
+  if (file === undefined) return { files: new Map(), artefacts: [] }
+  const access = findAccess({ kubeconfig: file })
+  if (access === null) throw new BadInputError(`${file}: names no API server`)
+  try {
+    return await objectsFromApi(access, {
+      ...(signal === undefined ? {} : { signal }),
+      ...(progress === undefined ? {} : { progress }),
+    })
+  } catch (e) {
+    if (!(e instanceof ApiError)) throw e
+    const command = `GET ${access.server}`
+    const failed = { path: 'objects/apis.json', command, exitCode: 1, seconds: 0, stderr: e.message }
+    return { files: new Map(), artefacts: [{ ...failed, bytes: 0, truncated: false }] }
+  }
 }
 
 async function inParallel<T, R>(items: readonly T[], limit: number, work: (item: T) => Promise<R>): Promise<R[]> {

@@ -1,3 +1,5 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseInventory } from './inventory.ts'
 
@@ -53,7 +55,7 @@ describe('what is wrong is named with file, line and column', () => {
       '2:18: pod p is on m, which is no node',
     ],
     ['nodes: [{name: n, via: local}]\npods: [{name: p, node: n, via: local}]', '2:27: pods[1].via: must be { netns'],
-    ['nodes: [{name: n, via: local}]\nkubeconfig: ~/.kube/config', '2:1: kubeconfig is not supported yet'],
+    ['nodes: [{name: n, via: local}]\nkubeconfig: [x]', '2:1: kubeconfig: must be a file'],
     ['just text', '1:1: '],
   ])('%j', (text, message) => {
     expect(() => parse(text)).toThrow(`/etc/lab/inv.yaml:${message}`)
@@ -77,4 +79,12 @@ describe('what is wrong is named with file, line and column', () => {
 
 test.each(['nodes: []\nobjects: [ o.json ]', 'objects: o.json'])('objects alone are an inventory: %j', (text) => {
   expect(parseInventory(text, '/x/inv.yaml')).toEqual({ nodes: [], pods: [], objects: ['/x/o.json'] })
+})
+
+test.each([
+  ['kubeconfig: admin.conf', '/x/admin.conf'],
+  ['kubeconfig: /abs.conf', '/abs.conf'],
+  ['kubeconfig: ~/.kube/config', join(homedir(), '.kube/config')],
+])('a kubeconfig alone is an inventory: %j', (text, kubeconfig) => {
+  expect(parseInventory(text, '/x/inv.yaml')).toEqual({ nodes: [], pods: [], objects: [], kubeconfig })
 })

@@ -1,5 +1,6 @@
 /** The inventory file of `--inventory`: machines, pods that no runtime knows, and files of Kubernetes objects. */
 import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
@@ -11,6 +12,8 @@ export interface Inventory {
   readonly pods: readonly InventoryPod[]
   /** Absolute paths of files of Kubernetes objects. */
   readonly objects: readonly string[]
+  /** Absolute path of the kubeconfig to ask for objects with. */
+  readonly kubeconfig?: string
 }
 
 export interface InventoryPod {
@@ -68,7 +71,7 @@ const schema = z.strictObject({
     )
     .nullish()
     .transform((v) => v ?? []),
-  kubeconfig: z.string().optional(),
+  kubeconfig: z.string({ error: 'must be a file' }).min(1, { error: 'must be a file' }).nullish(),
 })
 
 /** Most bytes of an inventory file. */
@@ -115,13 +118,9 @@ export function parseInventory(text: string, file: string): Inventory {
     fail(offsetOf(document, unknown === undefined ? path : [...path, unknown]), `${place}${message}`)
   }
   const data = result.data!
-  if (data.kubeconfig !== undefined)
-    fail(
-      offsetOf(document, ['kubeconfig']),
-      'kubeconfig is not supported yet: give the objects as files (kubectl get … -o json)',
-    )
-  if (data.nodes.length === 0 && data.objects.length === 0)
-    fail(offsetOf(document, ['nodes']), 'needs at least one node, or objects')
+  const kubeconfig = data.kubeconfig ?? null
+  if (data.nodes.length === 0 && data.objects.length === 0 && kubeconfig === null)
+    fail(offsetOf(document, ['nodes']), 'needs at least one node, or objects, or a kubeconfig')
   const names = new Set<string>()
   data.nodes.forEach((n, i) => {
     if (names.has(n.name)) fail(offsetOf(document, ['nodes', i]), `node ${n.name} is listed twice`)
@@ -136,7 +135,12 @@ export function parseInventory(text: string, file: string): Inventory {
     seen.add(key)
   })
   const folder = dirname(resolve(file))
-  return { nodes: data.nodes, pods: data.pods, objects: data.objects.map((o) => resolve(folder, o)) }
+  return {
+    nodes: data.nodes,
+    pods: data.pods,
+    objects: data.objects.map((o) => resolve(folder, o)),
+    ...(kubeconfig === null ? {} : { kubeconfig: resolve(folder, kubeconfig.replace(/^~(?=\/)/, homedir())) }),
+  }
 }
 
 const pathText = (path: readonly (string | number)[]) =>

@@ -1,7 +1,7 @@
 /** Credential plugins: programs that print an ExecCredential (client.authentication.k8s.io/v1 and v1beta1). */
 import { run } from '../host/run.ts'
 import type { Access, Credential } from './access.ts'
-import { KubeconfigError } from './errors.ts'
+import { ApiError, KubeconfigError } from './errors.ts'
 
 export interface ExecResult {
   readonly token?: string
@@ -18,7 +18,8 @@ const MAX_OUTPUT = 1024 ** 2
 /**
  * Runs the plugin once, without a terminal and without a shell. What it prints is never quoted in messages.
  * @param timeout milliseconds
- * @throws KubeconfigError in one line: not installed, failed, took too long, or printed something else
+ * @throws ApiError in one line: not installed, failed, took too long, or printed something else; KubeconfigError for a
+ * plugin that cannot be run this way
  */
 export async function runCredentialPlugin(
   { exec, clusterConfig }: Extract<Credential, { kind: 'exec' }>,
@@ -41,16 +42,16 @@ export async function runCredentialPlugin(
   })
   if (result.startError !== undefined) {
     const hint = exec.installHint === undefined ? '' : `: ${exec.installHint.trim()}`
-    throw new KubeconfigError(
+    throw new ApiError(
       /ENOENT/.test(result.startError) ? `${who} is not installed${hint}` : `${who}: ${result.startError}`,
     )
   }
-  if (result.stopped === 'timeout') throw new KubeconfigError(`${who} gave no answer within ${timeout / 1000} s`)
-  if (result.stopped === 'output-limit') throw new KubeconfigError(`${who} printed more than ${MAX_OUTPUT} bytes`)
-  if (result.stopped !== null) throw new KubeconfigError(`${who} was stopped`)
+  if (result.stopped === 'timeout') throw new ApiError(`${who} gave no answer within ${timeout / 1000} s`)
+  if (result.stopped === 'output-limit') throw new ApiError(`${who} printed more than ${MAX_OUTPUT} bytes`)
+  if (result.stopped !== null) throw new ApiError(`${who} was stopped`)
   if (result.exitCode !== 0) {
     const said = result.stderr.trim().split('\n').at(-1) ?? ''
-    throw new KubeconfigError(`${who} failed (exit code ${result.exitCode})${said === '' ? '' : `: ${said}`}`)
+    throw new ApiError(`${who} failed (exit code ${result.exitCode})${said === '' ? '' : `: ${said}`}`)
   }
   return credentialIn(result.stdout.toString('utf8'), exec.apiVersion, who)
 }
@@ -73,11 +74,10 @@ function credentialIn(text: string, apiVersion: string, who: string): ExecResult
   try {
     value = JSON.parse(text)
   } catch {
-    throw new KubeconfigError(`${who} did not print an ExecCredential in JSON`)
+    throw new ApiError(`${who} did not print an ExecCredential in JSON`)
   }
-  if (value?.kind !== 'ExecCredential') throw new KubeconfigError(`${who} did not print an ExecCredential in JSON`)
-  if (value.apiVersion !== apiVersion)
-    throw new KubeconfigError(`${who} answered in another apiVersion than ${apiVersion}`)
+  if (value?.kind !== 'ExecCredential') throw new ApiError(`${who} did not print an ExecCredential in JSON`)
+  if (value.apiVersion !== apiVersion) throw new ApiError(`${who} answered in another apiVersion than ${apiVersion}`)
   const field = (name: string) => {
     const v = value.status?.[name]
     return typeof v === 'string' && v !== '' ? v : undefined
@@ -86,9 +86,9 @@ function credentialIn(text: string, apiVersion: string, who: string): ExecResult
   const clientCertificate = field('clientCertificateData')
   const clientKey = field('clientKeyData')
   if ((clientCertificate === undefined) !== (clientKey === undefined))
-    throw new KubeconfigError(`${who} gave a client certificate or a key without the other`)
+    throw new ApiError(`${who} gave a client certificate or a key without the other`)
   if (token === undefined && clientCertificate === undefined)
-    throw new KubeconfigError(`${who} gave neither a token nor a client certificate`)
+    throw new ApiError(`${who} gave neither a token nor a client certificate`)
   return {
     ...(token === undefined ? {} : { token: token.trim() }),
     ...(clientCertificate === undefined || clientKey === undefined ? {} : { clientCertificate, clientKey }),
