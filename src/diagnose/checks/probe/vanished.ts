@@ -5,6 +5,7 @@ import type { Code } from '../../codes.ts'
 import type { Inquiry, StateFinding } from '../../inquiry.ts'
 import { askedTries, predicted, probeFailed, probeProof } from '../../probes.ts'
 import { checkpointText, type LostBetween, lostBetween } from './last-seen.ts'
+import { onTheWire } from './on-the-wire.ts'
 
 /** Fewer than this share of the lost packets in a counter is not about them. */
 const SHARE = 0.5
@@ -103,7 +104,7 @@ export function whereLost(q: Inquiry): StateFinding[] {
       all && arrived === 0 ? 'underlay-drop' : 'packet-loss',
       title,
       text,
-      'Allow the traffic between the nodes in the network outside them; look at the error counters of NICs and switch ports of the path.',
+      `Allow ${onTheWire(q)} between the nodes in the network outside them; look at the error counters of NICs and switch ports of the path.`,
     )
   }
   if (named?.why)
@@ -153,7 +154,7 @@ function unseen(q: Inquiry): StateFinding[] {
         where: { ...(from === undefined ? {} : { node: from }) },
         evidence: tries.map(probeProof),
         remedy: {
-          text: 'Allow the traffic between the nodes in the network outside them; a capture on both NICs shows the packet leaving and not arriving.',
+          text: `Allow ${onTheWire(q)} between the nodes in the network outside them; a capture on both NICs shows the packet leaving and not arriving.`,
           verified: false,
         },
       },
