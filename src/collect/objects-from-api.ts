@@ -53,14 +53,14 @@ export async function objectsFromApi(access: Access, options: GatherOptions = {}
         const began = performance.now()
         const done = await job.ask().catch((e: unknown): Asked => {
           if (!(e instanceof ApiError) || results.length === 0) throw e
-          return { items: null, rights: [], reason: e.message }
+          return { pages: null, rights: [], reason: e.message }
         })
         results.push({ job, done: { ...done, seconds: (performance.now() - began) / 1000 } })
         options.progress?.(`API server: ${results.length}/${jobs.length} kinds`)
       }
     }
     await Promise.all(Array.from({ length: PARALLEL }, worker))
-    if (results.every((r) => r.done.items === null))
+    if (results.every((r) => r.done.pages === null))
       throw new ApiError(results[0]!.done.reason ?? 'nothing was answered')
     return gathered(results, catalogue.troubles)
   } finally {
@@ -73,12 +73,13 @@ interface Job {
   readonly command: string
   readonly kind: string
   readonly group: string
+  readonly apiVersion: string
   readonly ask: () => Promise<Asked>
 }
 
 interface Asked {
   /** Null: nothing was answered. */
-  readonly items: readonly string[] | null
+  readonly pages: readonly Uint8Array[] | null
   /** What was forbidden. */
   readonly rights: readonly Right[]
   /** Why it is nothing, or not everything; null when it is everything. */
@@ -90,13 +91,14 @@ interface Done extends Asked {
 }
 
 function jobOf(client: Client, resource: Resource, now: number): Job {
-  const { group, plural, kind } = resource
+  const { group, version, plural, kind } = resource
   const recent = kind === 'Event' ? (o: Readonly<Record<string, unknown>>) => !olderThanAnHour(o, now) : undefined
   return {
     path: `objects/${group === '' ? plural : `${plural}.${group}`}.json`,
     command: `GET ${pathOf(resource)}`,
     kind,
     group,
+    apiVersion: group === '' ? version : `${group}/${version}`,
     ask: async () => asked(await listAll(client, resource, recent), { group, plural, verb: 'list' }),
   }
 }
@@ -123,29 +125,30 @@ function configMaps(client: Client): Job {
     command: `GET ${folder}/{${CONFIG_MAPS.join(',')}}`,
     kind: 'ConfigMap',
     group: '',
+    apiVersion: 'v1',
     ask: async () => {
-      const items: string[] = []
+      const pages: Uint8Array[] = []
       const rights: Right[] = []
       let reason: string | null = null
       for (const name of CONFIG_MAPS) {
         const reply = await getOne(client, `${folder}/${name}`, 'v1', 'ConfigMap')
         if (reply.kind === 'refused' && reply.status === 404) continue
         const one = asked(reply, { group: '', plural: 'configmaps', verb: 'get', namespace, name })
-        items.push(...(one.items ?? []))
+        pages.push(...(one.pages ?? []))
         rights.push(...one.rights)
         reason ??= one.reason
       }
-      return { items: items.length === 0 && reason !== null ? null : items, rights, reason }
+      return { pages: pages.length === 0 && reason !== null ? null : pages, rights, reason }
     },
   }
 }
 
 function asked(reply: Listed | Refusal, right: Right): Asked {
-  if (reply.kind === 'listed') return { items: reply.items, rights: [], reason: null }
+  if (reply.kind === 'listed') return { pages: reply.pages, rights: [], reason: null }
   const { status, message } = reply
   if (status === 403)
-    return { items: null, rights: [right], reason: `${message} (needs the right to ${rightInWords(right)})` }
-  return { items: null, rights: [], reason: status === 404 ? 'this API server has no such kind' : message }
+    return { pages: null, rights: [right], reason: `${message} (needs the right to ${rightInWords(right)})` }
+  return { pages: null, rights: [], reason: status === 404 ? 'this API server has no such kind' : message }
 }
 
 function gathered(
@@ -166,7 +169,7 @@ function gathered(
       truncated: false,
     })
   for (const { job, done } of [...results].sort((x, y) => (x.job.path < y.job.path ? -1 : 1))) {
-    const bytes = done.items === null ? null : Buffer.from(listText(job.kind, job.group, done.items))
+    const bytes = done.pages === null ? null : listOf(job, done.pages)
     if (bytes !== null) files.set(job.path, bytes)
     if (done.reason !== null) refused.push({ kind: job.kind, group: job.group, reason: done.reason })
     note(job.path, job.command, done, bytes?.length ?? 0)
@@ -178,7 +181,7 @@ function gathered(
     note(
       path,
       `GET ${groupVersion.startsWith('/') ? groupVersion : `/apis/${groupVersion}`}`,
-      { items: null, rights: [], reason, seconds: 0 },
+      { pages: null, rights: [], reason, seconds: 0 },
       0,
     )
   }
@@ -187,10 +190,14 @@ function gathered(
 }
 
 /** `PodList` says that all Pods were asked for; of ConfigMaps only some were. */
-function listText(kind: string, group: string, items: readonly string[]): string {
+function listOf({ kind, apiVersion }: Job, pages: readonly Uint8Array[]): Uint8Array {
   const list = kind === 'ConfigMap' ? 'List' : `${kind}List`
-  const apiVersion = list === 'List' || group === '' ? 'v1' : `${group}/v1`
-  return `{"kind":"${list}","apiVersion":"${apiVersion}","items":[${items.length === 0 ? '' : `\n${items.join(',\n')}\n`}]}\n`
+  const between = Buffer.from(',\n')
+  return Buffer.concat([
+    Buffer.from(`{"kind":"${list}","apiVersion":"${apiVersion}","items":[\n`),
+    ...pages.flatMap((page, i) => (i === 0 ? [page] : [between, page])),
+    Buffer.from('\n]}\n'),
+  ])
 }
 
 /** What is not known about every node when only the API was asked. */

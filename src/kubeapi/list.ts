@@ -11,8 +11,11 @@ const MAX_PAGES = 2000
 
 export interface Listed {
   readonly kind: 'listed'
-  /** JSON of each object, with kind and apiVersion, which items of a list lack. */
-  readonly items: readonly string[]
+  /**
+   * JSON of the objects, with kind and apiVersion, which items of a list lack: separated by commas, a page a piece. Bytes,
+   * because ten thousand pods as values would be many times as large.
+   */
+  readonly pages: readonly Uint8Array[]
 }
 
 /** `/api/v1/pods`, `/apis/GROUP/VERSION/PLURAL`. */
@@ -33,7 +36,7 @@ export async function listAll(
 ): Promise<Listed | Refusal> {
   const apiVersion = resource.group === '' ? resource.version : `${resource.group}/${resource.version}`
   for (let begun = 0; ; begun++) {
-    const items: string[] = []
+    const pages: Uint8Array[] = []
     let token = ''
     let refusal: Refusal | null = null
     for (let page = 0; ; page++) {
@@ -46,13 +49,15 @@ export async function listAll(
       const body = reply.body as { items?: unknown; metadata?: { continue?: unknown } } | null
       if (!Array.isArray(body?.items) && body?.items !== null)
         return { kind: 'refused', status: 200, reason: 'NotAList', message: 'the answer is no list' }
+      const items: string[] = []
       for (const item of (body?.items ?? []) as unknown[]) {
         const object = objectOf(item)
         if (object === null || object.kind === 'Secret' || !keep(object)) continue
         items.push(JSON.stringify(shown(object, apiVersion, resource.kind)))
       }
+      if (items.length > 0) pages.push(Buffer.from(items.join(',\n')))
       const next = body?.metadata?.continue
-      if (typeof next !== 'string' || next === '') return { kind: 'listed', items }
+      if (typeof next !== 'string' || next === '') return { kind: 'listed', pages }
       if (next === token || page + 1 >= MAX_PAGES)
         return { kind: 'refused', status: 200, reason: 'Endless', message: 'the list does not end' }
       token = next
@@ -73,7 +78,7 @@ export async function getOne(
   const object = objectOf(reply.body)
   if (object === null || object.kind !== kind)
     return { kind: 'refused', status: 200, reason: 'NotAnObject', message: `the answer is no ${kind}` }
-  return { kind: 'listed', items: [JSON.stringify(shown(object, apiVersion, kind))] }
+  return { kind: 'listed', pages: [Buffer.from(JSON.stringify(shown(object, apiVersion, kind)))] }
 }
 
 const objectOf = (v: unknown) =>
