@@ -19,8 +19,9 @@ export function dns(s: Surroundings): Decision {
   const local = hostsOf(s).flatMap((h) => h.links.filter((l) => l.name === 'nodelocaldns'))
   const evidence = [...servers, ...cache].map((r) => r.evidence)
   if (servers.length === 0 && services.length === 0) {
-    if (!s.objects.known.has('Service') && !s.objects.known.has('Pod'))
-      return unknown(DNS, 'neither Services nor pods were collected')
+    const lost = [['Service', 'Services'] as const, ['Pod', 'pods'] as const].filter(([k]) => !s.objects.known.has(k))
+    if (lost.length === 2) return unknown(DNS, 'neither Services nor pods were collected')
+    if (lost[0]) return unknown(DNS, `${lost[0][1]} were not collected`)
     return ofCluster(DNS, { state: 'absent', value: 'no DNS Service and no DNS pods seen', evidence })
   }
   const addresses = services.flatMap((x) => x.clusterIPs).filter((a) => a !== 'None')

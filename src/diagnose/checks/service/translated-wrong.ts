@@ -23,7 +23,8 @@ interface Detour {
 
 /** The step at which the destination became something that is not an endpoint of the Service asked for. */
 function detour(f: Failure, q: Inquiry): Detour | null {
-  if (f.direction === 'reply') return null
+  // Endpoints that were not read are not endpoints that are gone.
+  if (f.direction === 'reply' || !q.objects.known.has('EndpointSlice')) return null
   const first = f.trace.hops[0]?.steps[0]
   const front = first ? frontendAsked(q, first.packet) : null
   if (!first || !front) return null
