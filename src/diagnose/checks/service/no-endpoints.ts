@@ -32,6 +32,9 @@ export function whyNoEndpoints(
   readonly pods: readonly PodObject[]
 } | null {
   const { service, port } = front
+  const { known } = q.objects
+  // What was not read may well be there.
+  if (!known.has('EndpointSlice') || (service.selector !== null && !known.has('Pod'))) return null
   const name = serviceName(service)
   const backends = backendsOf(q.objects, service, port)
   if (usableBackends(backends).length > 0) return null
