@@ -302,6 +302,16 @@ const rows: Record<string, Row> = {
     says: 'no NetworkPolicy asks for it',
     healthy: { rules: { 'node2/host': CALICO(9090) } },
   },
+  'a rule of Calico where no policy could be read': {
+    code: 'policy-enforcer-disagrees',
+    fault: {
+      rules: { 'node2/host': CALICO(8080) },
+      objects: { ...OBJECTS, known: new Set([...OBJECTS.known].filter((kind) => kind !== 'NetworkPolicy')) },
+    },
+    proof: '-A cali-tw-x -p tcp -m tcp --dport 8080 -j DROP',
+    says: 'whether a NetworkPolicy asks for it is not clear',
+    healthy: { rules: { 'node2/host': CALICO(9090) } },
+  },
   'IPv6 to a program on 0.0.0.0': {
     code: 'listens-ipv4-only',
     fault: DUAL_STACK,

@@ -228,7 +228,9 @@ export const policyDisagrees: Check = {
     if (!byNetfilter(f) || onOuterPacket(f) || ownerOfRule(f) !== 'policy') return null
     // Answers to a connection that was let in need no policy's leave.
     const decision = f.direction === 'reply' ? 'allow' : ask(q, f.step.packet).decision
-    const sure = decision === 'allow'
+    // A kind the collector may not read is no kind without objects.
+    const read = ['NetworkPolicy', 'Pod', 'Namespace'].every((kind) => q.objects.known.has(kind))
+    const sure = decision === 'allow' && read
     return diagnosis(f, 'policy-enforcer-disagrees', {
       title: `a rule of the policy engine on ${f.hop.node} drops the ${directionWord(f)}, and ${sure ? 'no NetworkPolicy asks for it' : 'whether a NetworkPolicy asks for it is not clear'}`,
       text: `${ruleText(f)} drops ${packetWords(f.step.packet)}. The NetworkPolicy objects ${sure ? 'allow the connection' : 'leave it undecided'}: the rules are out of date, or come from a policy kind of the CNI that is not evaluated here.`,
